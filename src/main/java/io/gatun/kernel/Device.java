@@ -1,0 +1,81 @@
+package io.gatun.kernel;
+
+import io.gatun.tensor.DType;
+import io.gatun.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Something that computes: the CPU through plain loops or the Vector API, or a GPU. It owns memory,
+ * packs weights into the form its kernels want, and opens {@link Kernels}, each an order of work.
+ *
+ * <p>Real numbers live on a device in one type, {@link #real()}: float32, or float64 on the device
+ * that is the reference for all others. Integers and booleans keep their type.
+ *
+ * <p>Devices, buffers and packed weights may be used by any number of threads; a {@link Kernels}
+ * belongs to one at a time.
+ */
+public interface Device extends AutoCloseable {
+
+  /** A short name: {@code simd}, {@code scalar}, {@code cuda:0}. */
+  String name();
+
+  /** One line for people: what computes, and how wide. */
+  String description();
+
+  /** The type real numbers have in this device's memory. */
+  DType real();
+
+  /**
+   * The type in which values of a storage type lie in this device's memory: {@link #real()} for
+   * every floating-point type, the type itself otherwise.
+   */
+  default DType stored(DType type) {
+    return type.isFloat() ? real() : type;
+  }
+
+  /** New memory, zeroed and aligned to 64 bytes. The caller closes it. */
+  Buffer allocate(long bytes);
+
+  /**
+   * Host memory as a buffer of this device, without a copy; {@code null} where the device cannot
+   * reach it (heap segments; a GPU without mapped memory). The caller keeps the memory alive for as
+   * long as kernels may use it.
+   */
+  Buffer wrap(MemorySegment memory);
+
+  /**
+   * A tensor that does not change, in the {@linkplain #stored stored} type, contiguous in row-major
+   * order. It is used in place where type and layout allow and its memory is leased from a {@link
+   * io.gatun.tensor.SharedArena} or never freed; otherwise it is copied. The caller closes the buffer.
+   */
+  Buffer constant(Tensor tensor, String name);
+
+  /**
+   * Packs the right-hand side of a matrix product, and a bias that is added to every row.
+   *
+   * @param matrix {@code [inner, columns]}, any strides, any floating-point type
+   * @param bias {@code [columns]}, or {@code null}
+   */
+  PackedMatrix pack(Tensor matrix, Tensor bias);
+
+  /** Packs the weights of one direction of one recurrent layer. */
+  PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights);
+
+  /**
+   * Packs the weights of a convolution.
+   *
+   * @param weights {@code [outputChannels, inputChannels / groups, kernel...]}
+   * @param bias {@code [outputChannels]}, or {@code null}
+   */
+  PackedConvolution pack(ConvolutionSpec spec, Tensor weights, Tensor bias);
+
+  /**
+   * A new order of work. On the CPU its operations use the workers given, on the calling thread
+   * alone with {@link Workers#none()}.
+   */
+  Kernels open(Workers workers);
+
+  /** Gives back what the device itself holds; its buffers have their own owners. */
+  @Override
+  void close();
+}
