@@ -7,5 +7,7 @@
 module io.gatun {
   requires static jdk.incubator.vector;
   requires com.fasterxml.jackson.core;
+
+  exports io.gatun.tensor;
 // A package can be exported from the day it has a type.
 }

@@ -39,8 +39,16 @@ public record ConvolutionSpec(
         || padsBegin.size() != axes
         || padsEnd.size() != axes) {
       throw new IllegalArgumentException(
-          "a convolution over " + axes + " axes has strides " + strides + ", dilations "
-              + dilations + ", pads " + padsBegin + " and " + padsEnd);
+          "a convolution over "
+              + axes
+              + " axes has strides "
+              + strides
+              + ", dilations "
+              + dilations
+              + ", pads "
+              + padsBegin
+              + " and "
+              + padsEnd);
     }
     for (int axis = 0; axis < axes; axis++) {
       if (kernel.get(axis) < 1
@@ -49,15 +57,28 @@ public record ConvolutionSpec(
           || padsBegin.get(axis) < 0
           || padsEnd.get(axis) < 0) {
         throw new IllegalArgumentException(
-            "convolution: kernel " + kernel + ", strides " + strides + " and dilations "
-                + dilations + " are at least 1, pads " + padsBegin + " and " + padsEnd
+            "convolution: kernel "
+                + kernel
+                + ", strides "
+                + strides
+                + " and dilations "
+                + dilations
+                + " are at least 1, pads "
+                + padsBegin
+                + " and "
+                + padsEnd
                 + " at least 0");
       }
     }
     if (groups < 1 || inputChannels % groups != 0 || outputChannels % groups != 0) {
       throw new IllegalArgumentException(
-          "convolution: " + groups + " groups do not divide " + inputChannels
-              + " input and " + outputChannels + " output channels");
+          "convolution: "
+              + groups
+              + " groups do not divide "
+              + inputChannels
+              + " input and "
+              + outputChannels
+              + " output channels");
     }
   }
 

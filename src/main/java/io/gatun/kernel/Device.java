@@ -46,7 +46,8 @@ public interface Device extends AutoCloseable {
   /**
    * A tensor that does not change, in the {@linkplain #stored stored} type, contiguous in row-major
    * order. It is used in place where type and layout allow and its memory is leased from a {@link
-   * io.gatun.tensor.SharedArena} or never freed; otherwise it is copied. The caller closes the buffer.
+   * io.gatun.tensor.SharedArena} or never freed; otherwise it is copied. The caller closes the
+   * buffer.
    */
   Buffer constant(Tensor tensor, String name);
 

@@ -156,8 +156,8 @@ public interface Kernels extends AutoCloseable {
   /**
    * {@code softmax} over each row of {@code [rows, size]}, shifted by the row's maximum.
    *
-   * @param lengths int32, or {@code null}: row {@code i} ends at {@code lengths[i / rowsPerLength]},
-   *     and what lies behind becomes 0; a row of length 0 becomes all zeros
+   * @param lengths int32, or {@code null}: row {@code i} ends at {@code lengths[i /
+   *     rowsPerLength]}, and what lies behind becomes 0; a row of length 0 becomes all zeros
    */
   void softmax(Region input, Region output, int rows, int size, Region lengths, int rowsPerLength);
 

@@ -81,8 +81,13 @@ public record RecurrentSpec(
     activations = List.copyOf(activations);
     if (inputSize < 0 || hiddenSize < 1 || projectionSize < 0) {
       throw new IllegalArgumentException(
-          cell + ": input size " + inputSize + ", hidden size " + hiddenSize
-              + ", projection size " + projectionSize);
+          cell
+              + ": input size "
+              + inputSize
+              + ", hidden size "
+              + hiddenSize
+              + ", projection size "
+              + projectionSize);
     }
     if (activations.size() != cell.activations.size()) {
       throw new IllegalArgumentException(
@@ -97,7 +102,9 @@ public record RecurrentSpec(
     }
   }
 
-  /** The common case: default activations, nothing special; GRU with the reset after the product. */
+  /**
+   * The common case: default activations, nothing special; GRU with the reset after the product.
+   */
   public static RecurrentSpec of(Cell cell, int inputSize, int hiddenSize) {
     return new RecurrentSpec(
         cell, inputSize, hiddenSize, 0, cell.activations, 0, cell == Cell.GRU, false, 0);

@@ -74,8 +74,11 @@ public record RecurrentWeights(
     if (spec.layerNormalised()) {
       if (normalisation.size() != (lstm ? 6 : 4)) {
         throw new ShapeException(
-            "layer normalisation has " + normalisation.size() + " weights, expected "
-                + (lstm ? "6: scale and shift of input, recurrent and cell"
+            "layer normalisation has "
+                + normalisation.size()
+                + " weights, expected "
+                + (lstm
+                    ? "6: scale and shift of input, recurrent and cell"
                     : "4: scale and shift of input and recurrent"));
       }
       all("layer normalisation", normalisation.subList(0, 4), 4, gates * hidden);

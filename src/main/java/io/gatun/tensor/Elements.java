@@ -92,7 +92,7 @@ final class Elements {
    */
   private static double exactForHalf(long value) {
     long limit = 1L << 53;
-    if (value >= -limit && value <= limit || (value & 0xfff) == 0) {
+    if ((value >= -limit && value <= limit) || (value & 0xfff) == 0) {
       return (double) value;
     }
     return (double) ((value & ~0xfffL) | 0x800);

@@ -27,14 +27,22 @@ public final class Shape {
       long size = dims[axis];
       if (size < 0) {
         throw new ShapeException(
-            "shape " + Arrays.toString(dims) + ": size " + size + " at axis " + axis
+            "shape "
+                + Arrays.toString(dims)
+                + ": size "
+                + size
+                + " at axis "
+                + axis
                 + " is negative");
       }
       if (size == 0) {
         empty = true;
       } else if (spanned > MAX_ELEMENTS / size) {
         throw new ShapeException(
-            "shape " + Arrays.toString(dims) + " is too large: at most " + MAX_ELEMENTS
+            "shape "
+                + Arrays.toString(dims)
+                + " is too large: at most "
+                + MAX_ELEMENTS
                 + " elements can be addressed");
       } else {
         spanned *= size;
@@ -71,8 +79,16 @@ public final class Shape {
       long right = back <= b.rank() ? b.dims[b.rank() - back] : 1;
       if (left != right && left != 1 && right != 1) {
         throw new ShapeException(
-            "shapes " + a + " and " + b + " cannot be broadcast together: " + left + " and "
-                + right + " at axis " + -back);
+            "shapes "
+                + a
+                + " and "
+                + b
+                + " cannot be broadcast together: "
+                + left
+                + " and "
+                + right
+                + " at axis "
+                + -back);
       }
       result[result.length - back] = left == 1 ? right : left;
     }

@@ -97,7 +97,11 @@ public final class SharedArena implements Arena {
   public MemorySegment allocate(long byteSize, long byteAlignment) {
     if (byteSize < 0 || byteAlignment <= 0 || Long.bitCount(byteAlignment) != 1) {
       throw new IllegalArgumentException(
-          this + ": cannot allocate " + byteSize + " bytes aligned to " + byteAlignment
+          this
+              + ": cannot allocate "
+              + byteSize
+              + " bytes aligned to "
+              + byteAlignment
               + ", expected a size of 0 or more and a power of two");
     }
     checkOpen();
@@ -166,7 +170,9 @@ public final class SharedArena implements Arena {
       checkOpen();
       if (!leases.isEmpty()) {
         throw new IllegalStateException(
-            this + " cannot be closed: still in use by " + String.join(", ", leases.values())
+            this
+                + " cannot be closed: still in use by "
+                + String.join(", ", leases.values())
                 + "; close them first");
       }
       memory.close();

@@ -103,7 +103,10 @@ public final class Tensor {
     long needed = shape.elements() * dtype.bytes();
     if (segment.byteSize() < needed) {
       throw new ShapeException(
-          name(dtype, shape) + " needs " + needed + " bytes, the segment has "
+          name(dtype, shape)
+              + " needs "
+              + needed
+              + " bytes, the segment has "
               + segment.byteSize());
     }
     return new Tensor(segment, dtype, shape, shape.contiguousStrides(), 0);
@@ -145,7 +148,10 @@ public final class Tensor {
     checkNative(segment, dtype, shape);
     if (strides.length != shape.rank()) {
       throw new ShapeException(
-          name(dtype, shape) + ": expected " + shape.rank() + " strides, got "
+          name(dtype, shape)
+              + ": expected "
+              + shape.rank()
+              + " strides, got "
               + Arrays.toString(strides));
     }
     long low = byteOffset;
@@ -162,14 +168,24 @@ public final class Tensor {
       }
     } catch (ArithmeticException overflow) {
       throw new ShapeException(
-          name(dtype, shape) + " with strides " + Arrays.toString(strides)
+          name(dtype, shape)
+              + " with strides "
+              + Arrays.toString(strides)
               + " reaches further than can be addressed",
           overflow);
     }
     if (low < 0 || high > segment.byteSize()) {
       throw new ShapeException(
-          name(dtype, shape) + " with strides " + Arrays.toString(strides) + " from byte "
-              + byteOffset + " reaches bytes " + low + " to " + high + ", the segment has 0 to "
+          name(dtype, shape)
+              + " with strides "
+              + Arrays.toString(strides)
+              + " from byte "
+              + byteOffset
+              + " reaches bytes "
+              + low
+              + " to "
+              + high
+              + ", the segment has 0 to "
               + segment.byteSize());
     }
     return new Tensor(segment, dtype, shape, strides.clone(), byteOffset);
@@ -196,7 +212,8 @@ public final class Tensor {
     }
     if (dtype.bytes() > 1 && direct.order() != ByteOrder.LITTLE_ENDIAN) {
       throw new IllegalArgumentException(
-          name(dtype, shape) + ": expected a little-endian buffer, got a big-endian one; if its"
+          name(dtype, shape)
+              + ": expected a little-endian buffer, got a big-endian one; if its"
               + " bytes are little-endian, pass buffer.duplicate().order(ByteOrder.LITTLE_ENDIAN)");
     }
     return wrap(MemorySegment.ofBuffer(direct), dtype, dims);
@@ -388,8 +405,10 @@ public final class Tensor {
     }
     if (!base.isAccessibleBy(Thread.currentThread())) {
       throw new WrongThreadException(
-          this + ": its memory is confined to another thread, this one is '"
-              + Thread.currentThread().getName() + "'; allocate it from a shared arena");
+          this
+              + ": its memory is confined to another thread, this one is '"
+              + Thread.currentThread().getName()
+              + "'; allocate it from a shared arena");
     }
   }
 
@@ -425,12 +444,23 @@ public final class Tensor {
     int at = shape.axis(axis);
     if (from < 0 || to < from || to > shape.dim(at)) {
       throw new IndexOutOfBoundsException(
-          this + ": range " + from + " to " + to + " is not within axis " + axis + " of size "
+          this
+              + ": range "
+              + from
+              + " to "
+              + to
+              + " is not within axis "
+              + axis
+              + " of size "
               + shape.dim(at));
     }
     if (step < 1) {
       throw new IllegalArgumentException(
-          this + ": step " + step + " along axis " + axis
+          this
+              + ": step "
+              + step
+              + " along axis "
+              + axis
               + ", expected at least 1; flip the slice to run backwards");
     }
     long size = to == from ? 0 : (to - from - 1) / step + 1;
@@ -457,8 +487,7 @@ public final class Tensor {
     int at = shape.axis(axis);
     if (index < 0 || index >= shape.dim(at)) {
       throw new IndexOutOfBoundsException(
-          this + ": index " + index + " is not within axis " + axis + " of size "
-              + shape.dim(at));
+          this + ": index " + index + " is not within axis " + axis + " of size " + shape.dim(at));
     }
     return slice(at, index, index + 1).squeeze(at);
   }
@@ -475,8 +504,13 @@ public final class Tensor {
     int rank = rank();
     if (permutation.length != 0 && permutation.length != rank) {
       throw new ShapeException(
-          this + ": permutation " + Arrays.toString(permutation) + " names "
-              + permutation.length + " axes, expected " + rank);
+          this
+              + ": permutation "
+              + Arrays.toString(permutation)
+              + " names "
+              + permutation.length
+              + " axes, expected "
+              + rank);
     }
     long[] dims = new long[rank];
     long[] changed = new long[rank];
@@ -485,7 +519,11 @@ public final class Tensor {
       int axis = permutation.length == 0 ? rank - 1 - i : shape.axis(permutation[i]);
       if (taken[axis]) {
         throw new ShapeException(
-            this + ": permutation " + Arrays.toString(permutation) + " names axis " + axis
+            this
+                + ": permutation "
+                + Arrays.toString(permutation)
+                + " names axis "
+                + axis
                 + " twice");
       }
       taken[axis] = true;
@@ -510,8 +548,7 @@ public final class Tensor {
       if (sizes[axis] == -1) {
         if (open >= 0) {
           throw new ShapeException(
-              this + ": cannot reshape to " + Arrays.toString(dims)
-                  + ": only one size may be −1");
+              this + ": cannot reshape to " + Arrays.toString(dims) + ": only one size may be −1");
         }
         open = axis;
         sizes[axis] = 1;
@@ -521,7 +558,7 @@ public final class Tensor {
     if (open >= 0 && known.elements() > 0 && elements() % known.elements() == 0) {
       known = known.with(open, elements() / known.elements());
     }
-    if (known.elements() != elements() || open >= 0 && known.with(open, 1).elements() == 0) {
+    if (known.elements() != elements() || (open >= 0 && known.with(open, 1).elements() == 0)) {
       throw new ShapeException(
           this + ": cannot reshape " + elements() + " elements to " + Arrays.toString(dims));
     }
@@ -564,7 +601,11 @@ public final class Tensor {
     int at = shape.axis(axis);
     if (shape.dim(at) != 1) {
       throw new ShapeException(
-          this + ": cannot remove axis " + axis + ": its size is " + shape.dim(at)
+          this
+              + ": cannot remove axis "
+              + axis
+              + ": its size is "
+              + shape.dim(at)
               + ", expected 1");
     }
     int rank = rank() - 1;
@@ -886,8 +927,10 @@ public final class Tensor {
     for (int i = 0; i < shown; i++) {
       text.append(i == 0 ? " " : ", ");
       if (tensor.dtype.isFloat()) {
-        text.append(tensor.dtype == DType.FLOAT64 ? "" + tensor.getDouble(index)
-            : "" + tensor.getFloat(index));
+        text.append(
+            tensor.dtype == DType.FLOAT64
+                ? "" + tensor.getDouble(index)
+                : "" + tensor.getFloat(index));
       } else {
         text.append(tensor.getLong(index));
       }
@@ -941,7 +984,11 @@ public final class Tensor {
   private void checkContiguous(String consequence) {
     if (!contiguous) {
       throw new ShapeException(
-          this + " with strides " + Arrays.toString(strides) + " " + consequence
+          this
+              + " with strides "
+              + Arrays.toString(strides)
+              + " "
+              + consequence
               + ": it is not contiguous; call contiguous(arena) first");
     }
   }
@@ -954,7 +1001,9 @@ public final class Tensor {
     for (int axis = 0; axis < strides.length; axis++) {
       if (strides[axis] == 0 && shape.dim(axis) > 1) {
         throw new UnsupportedOperationException(
-            this + ": it repeats one element along axis " + axis
+            this
+                + ": it repeats one element along axis "
+                + axis
                 + " and cannot be written; write what was broadcast, or a copy");
       }
     }
@@ -979,7 +1028,11 @@ public final class Tensor {
   private int arrayLength() {
     if (elements() > Integer.MAX_VALUE - 8) {
       throw new ShapeException(
-          this + ": an array holds at most " + (Integer.MAX_VALUE - 8) + " of its " + elements()
+          this
+              + ": an array holds at most "
+              + (Integer.MAX_VALUE - 8)
+              + " of its "
+              + elements()
               + " elements");
     }
     return (int) elements();
@@ -994,8 +1047,7 @@ public final class Tensor {
     if (elements() == 0) {
       return;
     }
-    StridedWalk walk =
-        new StridedWalk(shape, strides, dtype.bytes(), shape.contiguousStrides(), 1);
+    StridedWalk walk = new StridedWalk(shape, strides, dtype.bytes(), shape.contiguousStrides(), 1);
     long step = walk.firstStride();
     walk.forEach(
         byteOffset,

@@ -27,7 +27,10 @@ final class TensorCopy {
     MemorySegment out = target.baseSegment();
     StridedWalk walk =
         new StridedWalk(
-            target.shape(), source.stridesShared(), from.bytes(), target.stridesShared(),
+            target.shape(),
+            source.stridesShared(),
+            from.bytes(),
+            target.stridesShared(),
             to.bytes());
     long inStride = walk.firstStride();
     long outStride = walk.secondStride();
@@ -64,8 +67,14 @@ final class TensorCopy {
 
   /** Moves bits, not numbers: a NaN keeps its payload. */
   private static void move(
-      int bytes, MemorySegment in, long at, long inStride, MemorySegment out, long into,
-      long outStride, long count) {
+      int bytes,
+      MemorySegment in,
+      long at,
+      long inStride,
+      MemorySegment out,
+      long into,
+      long outStride,
+      long count) {
     switch (bytes) {
       case 1 -> {
         for (long i = 0; i < count; i++) {

@@ -48,8 +48,13 @@ public final class Workspace implements AutoCloseable {
     long rounded = roundUp(bytes);
     if (rounded > slab.byteSize() - used) {
       throw new IllegalStateException(
-          "workspace: " + bytes + " bytes asked for, " + (slab.byteSize() - used) + " of "
-              + slab.byteSize() + " left; call ensureCapacity before the first allocation");
+          "workspace: "
+              + bytes
+              + " bytes asked for, "
+              + (slab.byteSize() - used)
+              + " of "
+              + slab.byteSize()
+              + " left; call ensureCapacity before the first allocation");
     }
     long offset = used;
     used += rounded;
@@ -83,8 +88,13 @@ public final class Workspace implements AutoCloseable {
     }
     if (used > 0) {
       throw new IllegalStateException(
-          "workspace: cannot grow from " + slab.byteSize() + " to " + bytes + " bytes while "
-              + used + " bytes are handed out; call reset first");
+          "workspace: cannot grow from "
+              + slab.byteSize()
+              + " to "
+              + bytes
+              + " bytes while "
+              + used
+              + " bytes are handed out; call reset first");
     }
     Arena old = arena;
     replaceSlab(rounded);
@@ -144,17 +154,19 @@ public final class Workspace implements AutoCloseable {
     }
   }
 
+  @SuppressWarnings("MustBeClosedChecker") // close() closes it, or ensureCapacity for the next
   private void replaceSlab(long bytes) {
     // Shared, because workers touch it; the price is a slower close, paid once per workspace.
     Arena fresh = Arena.ofShared();
+    MemorySegment memory;
     try {
-      slab = fresh.allocate(Math.max(bytes, ALIGNMENT), ALIGNMENT);
-      arena = fresh;
-    } finally {
-      if (arena != fresh) {
-        fresh.close();
-      }
+      memory = fresh.allocate(Math.max(bytes, ALIGNMENT), ALIGNMENT);
+    } catch (Throwable failure) {
+      fresh.close();
+      throw failure;
     }
+    arena = fresh;
+    slab = memory;
   }
 
   private void checkOpen() {
@@ -166,7 +178,9 @@ public final class Workspace implements AutoCloseable {
   private static long roundUp(long bytes) {
     if (bytes < 0 || bytes > Long.MAX_VALUE - ALIGNMENT) {
       throw new IllegalArgumentException(
-          "workspace: " + bytes + " bytes asked for, expected 0 to "
+          "workspace: "
+              + bytes
+              + " bytes asked for, expected 0 to "
               + (Long.MAX_VALUE - ALIGNMENT));
     }
     return (bytes + ALIGNMENT - 1) & -ALIGNMENT;

@@ -1,8 +1,8 @@
 /**
  * Off-heap tensors and the memory they live in. This room knows nothing else of the library.
  *
- * <p>An {@link java.lang.foreign.Arena} owns memory, a {@link io.gatun.tensor.Tensor} views it. Views
- * (slices, transposes, reshapes, broadcasts) copy nothing.
+ * <p>An {@link java.lang.foreign.Arena} owns memory, a {@link io.gatun.tensor.Tensor} views it.
+ * Views (slices, transposes, reshapes, broadcasts) copy nothing.
  *
  * <pre>{@code
  * try (Arena arena = Arena.ofConfined()) {
@@ -16,8 +16,8 @@
  * }</pre>
  *
  * <ul>
- *   <li>{@link io.gatun.tensor.DType} and {@link io.gatun.tensor.Shape}: what an element is, and how
- *       many there are.
+ *   <li>{@link io.gatun.tensor.DType} and {@link io.gatun.tensor.Shape}: what an element is, and
+ *       how many there are.
  *   <li>{@link io.gatun.tensor.SharedArena}: memory that threads share and that cannot be closed
  *       while somebody holds a lease on it.
  *   <li>{@link io.gatun.tensor.Workspace}: scratch memory that is reset instead of freed.
