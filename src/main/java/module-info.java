@@ -8,6 +8,8 @@ module io.gatun {
   requires static jdk.incubator.vector;
   requires com.fasterxml.jackson.core;
 
+  exports io.gatun.kernel;
   exports io.gatun.tensor;
-// A package can be exported from the day it has a type.
+
+  uses io.gatun.kernel.DeviceProvider;
 }

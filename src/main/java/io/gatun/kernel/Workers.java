@@ -71,6 +71,7 @@ public final class Workers implements AutoCloseable {
    * Does all parts of a task and returns when they are done. What one part throws is thrown here
    * after the others have ended.
    */
+  @SuppressWarnings("NonAtomicVolatileUpdate") // only whoever won `busy` writes the epoch
   public void run(int count, Task work) {
     if (closed) {
       throw new IllegalStateException("the workers are closed");
