@@ -12,4 +12,7 @@ module io.gatun {
   exports io.gatun.tensor;
 
   uses io.gatun.kernel.DeviceProvider;
+
+  provides io.gatun.kernel.DeviceProvider with
+      io.gatun.kernel.scalar.ScalarProvider;
 }

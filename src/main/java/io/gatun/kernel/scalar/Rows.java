@@ -1,0 +1,67 @@
+package io.gatun.kernel.scalar;
+
+import io.gatun.tensor.DType;
+
+/**
+ * A matrix of weights {@code [rows, columns]} on the heap in the device's real type. Products walk
+ * it row by row with the columns innermost, so that each sum has its terms in the order of the rows
+ * whatever else is computed beside it.
+ */
+final class Rows {
+  private final int columns;
+  private final float[][] singles;
+  private final double[][] doubles;
+
+  Rows(DType real, int rows, int columns) {
+    this.columns = columns;
+    singles = real == DType.FLOAT32 ? new float[rows][columns] : null;
+    doubles = real == DType.FLOAT32 ? null : new double[rows][columns];
+  }
+
+  /** The number of rows: the terms of each sum. */
+  int rows() {
+    return singles != null ? singles.length : doubles.length;
+  }
+
+  /** The number of columns. */
+  int columns() {
+    return columns;
+  }
+
+  /** The memory it takes. */
+  long bytes() {
+    return (long) rows() * columns * (singles != null ? Float.BYTES : Double.BYTES);
+  }
+
+  /** Sets an element, rounded to the real type. */
+  void set(int row, int column, double value) {
+    if (singles != null) {
+      singles[row][column] = (float) value;
+    } else {
+      doubles[row][column] = value;
+    }
+  }
+
+  /** {@code sums[at + j] += factor · M[row, from + j]} for {@code count} columns. */
+  void addScaled(int row, double factor, int from, int count, double[] sums, int at) {
+    if (singles != null) {
+      float[] weights = singles[row];
+      for (int j = 0; j < count; j++) {
+        sums[at + j] += factor * weights[from + j];
+      }
+    } else {
+      double[] weights = doubles[row];
+      for (int j = 0; j < count; j++) {
+        sums[at + j] += factor * weights[from + j];
+      }
+    }
+  }
+
+  /** {@code sums[j] += Σ vector[k] · M[k, from + j]} over all rows, in their order. */
+  void addProduct(double[] vector, int from, int count, double[] sums, int at) {
+    int rows = rows();
+    for (int k = 0; k < rows; k++) {
+      addScaled(k, vector[k], from, count, sums, at);
+    }
+  }
+}
