@@ -8,6 +8,7 @@ module io.gatun {
   requires static jdk.incubator.vector;
   requires com.fasterxml.jackson.core;
 
+  exports io.gatun.format;
   exports io.gatun.kernel;
   exports io.gatun.tensor;
 
