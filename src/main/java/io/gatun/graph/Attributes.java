@@ -1,0 +1,132 @@
+package io.gatun.graph;
+
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * The settings of a {@link Node}, named and typed as ONNX does: integers ({@code long}), floats
+ * ({@code float}), strings, and lists of each. Immutable.
+ */
+public final class Attributes {
+  /** No settings. */
+  public static final Attributes NONE = new Attributes(Map.of());
+
+  private final Map<String, Object> values;
+
+  private Attributes(Map<String, Object> values) {
+    this.values = values;
+  }
+
+  /**
+   * Settings from names and values in turn: whole numbers, floats, strings, {@code long[]}, {@code
+   * float[]}, lists of strings. A {@code null} value leaves the setting out.
+   */
+  public static Attributes of(Object... namesAndValues) {
+    Map<String, Object> values = new LinkedHashMap<>();
+    for (int i = 0; i < namesAndValues.length; i += 2) {
+      Object value = namesAndValues[i + 1];
+      if (value != null) {
+        values.put((String) namesAndValues[i], normal(value));
+      }
+    }
+    return new Attributes(values);
+  }
+
+  private static Object normal(Object value) {
+    if (value instanceof Boolean flag) {
+      return flag ? 1L : 0L;
+    }
+    if (value instanceof Integer || value instanceof Long) {
+      return ((Number) value).longValue();
+    }
+    if (value instanceof Float || value instanceof Double) {
+      return ((Number) value).floatValue();
+    }
+    if (value instanceof int[] ints) {
+      return Arrays.stream(ints).asLongStream().toArray();
+    }
+    if (value instanceof long[] longs) {
+      return longs.clone();
+    }
+    if (value instanceof float[] floats) {
+      return floats.clone();
+    }
+    if (value instanceof List<?> list) {
+      return List.copyOf(list);
+    }
+    if (value instanceof String) {
+      return value;
+    }
+    throw new IllegalArgumentException("an attribute of type " + value.getClass().getName());
+  }
+
+  /** The names of the settings. */
+  public Set<String> names() {
+    return values.keySet();
+  }
+
+  /** Whether the setting is there. */
+  public boolean has(String name) {
+    return values.containsKey(name);
+  }
+
+  /** An integer, or the default. */
+  public long integer(String name, long otherwise) {
+    return (Long) get(name, Long.class, otherwise);
+  }
+
+  /** A float, or the default. */
+  public float real(String name, float otherwise) {
+    return (Float) get(name, Float.class, otherwise);
+  }
+
+  /** A string, or the default. */
+  public String string(String name, String otherwise) {
+    return (String) get(name, String.class, otherwise);
+  }
+
+  /** A list of integers, or the default. */
+  public long[] integers(String name, long... otherwise) {
+    return ((long[]) get(name, long[].class, otherwise)).clone();
+  }
+
+  /** A list of floats; empty if it is not there. */
+  public float[] reals(String name) {
+    return ((float[]) get(name, float[].class, new float[0])).clone();
+  }
+
+  /** A list of strings; empty if it is not there. */
+  public List<String> strings(String name) {
+    return ((List<?>) get(name, List.class, List.of())).stream().map(String.class::cast).toList();
+  }
+
+  private Object get(String name, Class<?> type, Object otherwise) {
+    Object value = values.get(name);
+    if (value == null) {
+      return otherwise;
+    }
+    if (!type.isInstance(value)) {
+      throw new IllegalArgumentException(
+          "attribute " + name + " is " + this + ", expected " + type.getSimpleName());
+    }
+    return value;
+  }
+
+  @Override
+  public String toString() {
+    StringBuilder text = new StringBuilder();
+    values.forEach(
+        (name, value) ->
+            text.append(text.isEmpty() ? "" : ", ")
+                .append(name)
+                .append('=')
+                .append(
+                    value instanceof long[] longs
+                        ? Arrays.toString(longs)
+                        : value instanceof float[] floats ? Arrays.toString(floats) : value));
+    return text.toString();
+  }
+}

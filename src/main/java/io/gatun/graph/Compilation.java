@@ -1,0 +1,86 @@
+package io.gatun.graph;
+
+import io.gatun.kernel.Device;
+import io.gatun.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.List;
+import java.util.function.Predicate;
+
+/** What a node needs to prepare itself for a device. */
+public final class Compilation {
+  private final Node node;
+  private final Device device;
+  private final Arena scratch;
+  private final List<AutoCloseable> owned;
+  private final Predicate<Value> wanted;
+
+  Compilation(
+      Node node, Device device, Arena scratch, List<AutoCloseable> owned, Predicate<Value> wanted) {
+    this.node = node;
+    this.device = device;
+    this.scratch = scratch;
+    this.owned = owned;
+    this.wanted = wanted;
+  }
+
+  /** The node. */
+  public Node node() {
+    return node;
+  }
+
+  /** The node's settings. */
+  public Attributes attributes() {
+    return node.attributes();
+  }
+
+  /** The device. */
+  public Device device() {
+    return device;
+  }
+
+  /** Memory that lasts until the plan is built. */
+  public Arena scratch() {
+    return scratch;
+  }
+
+  /** Whether the input is there. */
+  public boolean has(int input) {
+    return input < node.inputs().size() && node.inputs().get(input) != null;
+  }
+
+  /** An input's content where it is constant, else {@code null}. */
+  public Constant constant(int input) {
+    return has(input) ? node.inputs().get(input).constant() : null;
+  }
+
+  /** A constant input as one tensor; an exception that names it if it is computed. */
+  public Constant requireConstant(int input, String what) {
+    Constant constant = constant(input);
+    if (constant == null) {
+      throw new UnsupportedOperationException(
+          node.name()
+              + ": "
+              + what
+              + " must be constant, but "
+              + (has(input) ? node.inputs().get(input).name() + " is computed" : "is missing"));
+    }
+    return constant;
+  }
+
+  /** A constant input as one tensor, or {@code null}. */
+  public Tensor tensor(int input) {
+    Constant constant = constant(input);
+    return constant == null ? null : constant.tensor(scratch);
+  }
+
+  /** Whether somebody uses an output. */
+  public boolean wanted(int output) {
+    return output < node.outputs().size() && wanted.test(node.outputs().get(output));
+  }
+
+  /** Hands something over to the plan, which closes it. */
+  public <T extends AutoCloseable> T own(T resource) {
+    owned.add(resource);
+    return resource;
+  }
+}

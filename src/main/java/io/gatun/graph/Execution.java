@@ -1,0 +1,524 @@
+package io.gatun.graph;
+
+import io.gatun.kernel.Buffer;
+import io.gatun.kernel.HostBuffer;
+import io.gatun.kernel.Kernels;
+import io.gatun.kernel.Region;
+import io.gatun.kernel.Workers;
+import io.gatun.tensor.DType;
+import io.gatun.tensor.Segments;
+import io.gatun.tensor.Shape;
+import io.gatun.tensor.ShapeException;
+import io.gatun.tensor.SharedArena;
+import io.gatun.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * One thread's run of a {@link Plan}: its memory and its order of work.
+ *
+ * <p>Give every input with {@link #input(String, Tensor)}, {@link #run()}, and read {@link
+ * #output(String)}. Inputs stay given: to run on new numbers of the same sizes, write them into the
+ * same tensors and run again. Once sizes have been seen, running allocates nothing.
+ *
+ * <p>An input is read in place where it is native, contiguous, of the type the device computes in,
+ * and nobody else can free it while it is read: memory that only this thread can close, memory that
+ * is never closed, or memory of a {@link SharedArena}, which is then leased until the input is
+ * given anew or the execution closes. Otherwise it is copied at each run. {@link #inPlace} tells.
+ *
+ * <p>Not thread-safe. Whoever made it closes it.
+ */
+public final class Execution implements AutoCloseable {
+  /** Sizes whose layout is remembered; the oldest is forgotten first. */
+  private static final int LAYOUTS = 64;
+
+  private final Plan plan;
+  private final Kernels kernels;
+  private final Map<Value, Integer> slots = new HashMap<>();
+  private final Map<String, Integer> inputSlots = new HashMap<>();
+  private final Map<String, Integer> outputSlots = new HashMap<>();
+  private final Operand[] inputs;
+  private final Operand[] outputs;
+  private final Layout[] layouts = new Layout[LAYOUTS];
+  private int layoutCount;
+  private int nextLayout;
+  private Layout layout;
+  private Buffer workspace;
+  private Arena host;
+  private boolean closed;
+
+  /** An input or output: where its numbers are outside, and where the steps find them. */
+  static final class Operand {
+    final Value value;
+    final Region region = new Region();
+    long[] dims;
+    Tensor tensor;
+    Buffer inPlace;
+    Buffer staging;
+    boolean given;
+
+    Operand(Value value) {
+      this.value = value;
+    }
+
+    void release() {
+      if (inPlace != null) {
+        inPlace.close();
+        inPlace = null;
+      }
+      tensor = null;
+      given = false;
+    }
+  }
+
+  Execution(Plan plan, Workers workers) {
+    this.plan = plan;
+    this.kernels = plan.device().open(workers);
+    inputs = new Operand[plan.inputs().size()];
+    for (int i = 0; i < inputs.length; i++) {
+      inputs[i] = new Operand(plan.inputs().get(i));
+      inputSlots.put(inputs[i].value.name(), i);
+    }
+    outputs = new Operand[plan.outputs().size()];
+    for (int i = 0; i < outputs.length; i++) {
+      outputs[i] = new Operand(plan.outputs().get(i));
+      outputSlots.put(outputs[i].value.name(), i);
+    }
+    int slot = 0;
+    for (Operand input : inputs) {
+      slots.put(input.value, slot++);
+    }
+    for (Node node : plan.nodes()) {
+      for (Value value : node.inputs()) {
+        if (value != null && value.constant() != null && !slots.containsKey(value)) {
+          slots.put(value, slot++);
+        }
+      }
+      for (Value value : node.outputs()) {
+        slots.put(value, slot++);
+      }
+    }
+    for (Operand output : outputs) {
+      if (!slots.containsKey(output.value)) {
+        slots.put(output.value, slot++);
+      }
+    }
+  }
+
+  /** The plan it runs. */
+  public Plan plan() {
+    return plan;
+  }
+
+  /** The order of work its steps run in, for those who add operations of their own. */
+  public Kernels kernels() {
+    return kernels;
+  }
+
+  /**
+   * Gives an input. The tensor stays the caller's; it is read at each {@link #run()}.
+   *
+   * @throws IllegalArgumentException if the plan needs no input of that name
+   * @throws ShapeException if type or shape do not fit
+   */
+  public Execution input(String name, Tensor tensor) {
+    Operand input = find(inputSlots, inputs, name, "input");
+    if (input.given && input.tensor == tensor) {
+      return this;
+    }
+    if (stored(tensor.dtype()) != stored(input.value.type())) {
+      throw new ShapeException(
+          "input "
+              + name
+              + " is "
+              + tensor.dtype().label()
+              + ", expected "
+              + input.value.type().label());
+    }
+    long[] dims = tensor.shape().dims();
+    checkDims(input.value, dims);
+    input.release();
+    input.inPlace = inPlace(tensor, "input " + name);
+    input.tensor = tensor;
+    changeDims(input, dims);
+    input.given = true;
+    return this;
+  }
+
+  /**
+   * Gives an input that is on the device already: it is read where the region points now.
+   *
+   * @throws ShapeException if the sizes do not fit, or the region is too short for them
+   */
+  public Execution input(String name, Region region, long... dims) {
+    Operand input = find(inputSlots, inputs, name, "input");
+    checkDims(input.value, dims);
+    long bytes = bytes(input.value, dims);
+    if (region.bytes() < bytes) {
+      throw new ShapeException(
+          "input "
+              + name
+              + " "
+              + Arrays.toString(dims)
+              + " needs "
+              + bytes
+              + " bytes, but the region has "
+              + region.bytes());
+    }
+    if (input.given) {
+      input.release();
+    }
+    changeDims(input, dims);
+    input.region.set(region);
+    input.given = true;
+    return this;
+  }
+
+  /**
+   * Says where an output is to be written: at each {@link #run()}, in place where the tensor is
+   * contiguous, of the device's type and safe to use in place, else by a copy.
+   *
+   * @throws ShapeException if the type does not fit; sizes are checked by {@link #run()}
+   */
+  public Execution output(String name, Tensor target) {
+    Operand output = find(outputSlots, outputs, name, "output");
+    if (stored(target.dtype()) != stored(output.value.type())) {
+      throw new ShapeException(
+          "output "
+              + name
+              + " goes to "
+              + target.dtype().label()
+              + ", expected "
+              + output.value.type().label());
+    }
+    if (output.tensor != target) {
+      output.release();
+      output.inPlace = inPlace(target, "output " + name);
+      output.tensor = target;
+      output.given = true;
+    }
+    return this;
+  }
+
+  /** Says where on the device an output is to be written at each {@link #run()}. */
+  public Execution output(String name, Region region) {
+    Operand output = find(outputSlots, outputs, name, "output");
+    output.release();
+    output.region.set(region);
+    output.given = true;
+    return this;
+  }
+
+  /** Whether an input or output is used where it lies, without a copy. */
+  public boolean inPlace(String name) {
+    Integer slot = inputSlots.get(name);
+    Operand operand =
+        slot != null ? inputs[slot] : find(outputSlots, outputs, name, "input or output");
+    return operand.given && (operand.tensor == null || operand.inPlace != null);
+  }
+
+  /**
+   * Computes the plan's outputs from the inputs given.
+   *
+   * @throws IllegalStateException if an input is missing or its memory is closed
+   * @throws ShapeException if sizes do not fit each other
+   */
+  public void run() {
+    if (closed) {
+      throw new IllegalStateException("the execution of " + plan.graph().name() + " is closed");
+    }
+    for (Operand input : inputs) {
+      if (!input.given) {
+        throw new IllegalStateException(
+            "input " + input.value.name() + " of " + plan.graph().name() + " is not given");
+      }
+      if (input.tensor != null) {
+        checkAlive(input, "input");
+      }
+    }
+    if (layout == null) {
+      layout = layout();
+    }
+    for (Operand input : inputs) {
+      if (input.tensor == null) {
+        continue;
+      }
+      long bytes = bytes(input.value, input.dims);
+      if (input.inPlace != null) {
+        input.region.set(input.inPlace, 0, bytes);
+      } else {
+        input.staging = atLeast(input.staging, bytes);
+        kernels.upload(input.tensor, input.region.set(input.staging, 0, bytes));
+      }
+    }
+    for (int i = 0; i < outputs.length; i++) {
+      if (outputs[i].given) {
+        checkTarget(outputs[i], layout.outputDims(i));
+      }
+    }
+    layout.run(kernels);
+    for (int i = 0; i < outputs.length; i++) {
+      if (outputs[i].given && outputs[i].tensor != null && outputs[i].inPlace == null) {
+        kernels.download(layout.output(i), outputs[i].tensor);
+      }
+    }
+  }
+
+  /**
+   * An output of the last {@link #run()} as a tensor on the host, in the device's type of its type:
+   * the tensor given for it, or a view that is overwritten by the next run and ends with the
+   * execution.
+   */
+  public Tensor output(String name) {
+    Operand output = find(outputSlots, outputs, name, "output");
+    if (output.given && output.tensor != null) {
+      return output.tensor;
+    }
+    Region region = region(name);
+    int index = outputSlots.get(name);
+    DType type = stored(output.value.type());
+    if (region.buffer() instanceof HostBuffer buffer) {
+      kernels.synchronize();
+      Tensor view = layout.view(index);
+      if (view == null || view.baseSegment().address() != buffer.address() + region.offset()) {
+        long[] dims = layout.outputDims(index);
+        long bytes = Shape.of(dims).elements() * type.bytes();
+        view =
+            Tensor.wrap(buffer.segment().asSlice(region.offset(), bytes), type, dims).asReadOnly();
+        layout.view(index, view);
+      }
+      return view;
+    }
+    if (host == null) {
+      host = Arena.ofConfined();
+    }
+    Tensor copy = Tensor.allocate(host, type, layout.outputDims(index));
+    kernels.download(region, copy);
+    return copy;
+  }
+
+  /** Where on the device an output of the last {@link #run()} lies. */
+  public Region region(String name) {
+    Operand output = find(outputSlots, outputs, name, "output");
+    if (layout == null) {
+      throw new IllegalStateException("output " + name + ": nothing has been run yet");
+    }
+    return layout.output(outputSlots.get(output.value.name()));
+  }
+
+  /** The sizes of an output at the last {@link #run()}. */
+  public Shape shape(String name) {
+    Operand output = find(outputSlots, outputs, name, "output");
+    if (layout == null) {
+      throw new IllegalStateException("output " + name + ": nothing has been run yet");
+    }
+    return Shape.of(layout.outputDims(outputSlots.get(output.value.name())));
+  }
+
+  /** The bytes of memory for values between nodes. */
+  public long workspaceBytes() {
+    return workspace == null ? 0 : workspace.bytes();
+  }
+
+  /** Frees its memory and gives back leases. Closing twice does nothing. */
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    for (Operand[] operands : new Operand[][] {inputs, outputs}) {
+      for (Operand operand : operands) {
+        operand.release();
+        if (operand.staging != null) {
+          operand.staging.close();
+        }
+      }
+    }
+    kernels.close();
+    if (workspace != null) {
+      workspace.close();
+    }
+    if (host != null) {
+      host.close();
+    }
+    plan.executionClosed();
+  }
+
+  // ---- layouts --------------------------------------------------------------------------------
+
+  private Layout layout() {
+    for (int i = 0; i < layoutCount; i++) {
+      if (layouts[i].fits(inputs)) {
+        return layouts[i];
+      }
+    }
+    checkSymbols();
+    Layout made = new Layout(plan, slots, inputs, outputs);
+    if (workspace == null || workspace.bytes() < made.workspaceBytes()) {
+      if (workspace != null) {
+        kernels.synchronize();
+        workspace.close();
+      }
+      workspace = plan.device().allocate(made.workspaceBytes());
+      for (int i = 0; i < layoutCount; i++) {
+        layouts[i].place(workspace);
+      }
+    }
+    made.place(workspace);
+    layouts[nextLayout] = made;
+    nextLayout = (nextLayout + 1) % LAYOUTS;
+    layoutCount = Math.max(layoutCount, nextLayout == 0 ? LAYOUTS : nextLayout);
+    return made;
+  }
+
+  /** The same symbol must be the same size in every input. */
+  private void checkSymbols() {
+    Map<Dim, Operand> first = new HashMap<>();
+    Map<Dim, Long> sizes = new HashMap<>();
+    for (Operand input : inputs) {
+      for (int axis = 0; axis < input.dims.length; axis++) {
+        Dim dim = input.value.dim(axis);
+        Long size = sizes.putIfAbsent(dim, input.dims[axis]);
+        if (size != null && size != input.dims[axis]) {
+          throw new ShapeException(
+              "input "
+                  + input.value.name()
+                  + " has "
+                  + dim
+                  + " "
+                  + input.dims[axis]
+                  + ", but input "
+                  + first.get(dim).value.name()
+                  + " has "
+                  + size);
+        }
+        first.putIfAbsent(dim, input);
+      }
+    }
+  }
+
+  private void changeDims(Operand input, long[] dims) {
+    if (!Arrays.equals(input.dims, dims)) {
+      input.dims = dims.clone();
+      layout = null;
+    }
+  }
+
+  private static void checkDims(Value value, long[] dims) {
+    boolean fits = dims.length == value.rank();
+    for (int axis = 0; fits && axis < dims.length; axis++) {
+      Dim dim = value.dim(axis);
+      fits = dims[axis] >= 0 && (!dim.isKnown() || dim.size() == dims[axis]);
+    }
+    if (!fits) {
+      throw new ShapeException(
+          "input " + value.name() + " is " + Arrays.toString(dims) + ", expected " + value.dims());
+    }
+  }
+
+  // ---- memory of the caller -------------------------------------------------------------------
+
+  private DType stored(DType type) {
+    return plan.device().stored(type);
+  }
+
+  private long bytes(Value value, long[] dims) {
+    return Shape.of(dims).elements() * stored(value.type()).bytes();
+  }
+
+  private Buffer atLeast(Buffer buffer, long bytes) {
+    if (buffer != null && buffer.bytes() >= bytes) {
+      return buffer;
+    }
+    if (buffer != null) {
+      kernels.synchronize();
+      buffer.close();
+    }
+    return plan.device().allocate(bytes);
+  }
+
+  /** The tensor's memory as a buffer if kernels may use it where it lies, else {@code null}. */
+  private Buffer inPlace(Tensor tensor, String holder) {
+    if (!tensor.isContiguous() || tensor.dtype() != stored(tensor.dtype())) {
+      return null;
+    }
+    MemorySegment segment = tensor.segment();
+    if (!segment.isNative() || segment.address() % tensor.dtype().bytes() != 0) {
+      return null;
+    }
+    if (Segments.isThreadConfined(segment) || Segments.staysAlive(segment)) {
+      return plan.device().wrap(segment);
+    }
+    SharedArena owner = SharedArena.ownerOf(segment).orElse(null);
+    if (owner == null || plan.device().wrap(segment) == null) {
+      return null;
+    }
+    return HostBuffer.lease(segment, owner, holder + " of " + plan.graph().name());
+  }
+
+  private static void checkAlive(Operand operand, String what) {
+    MemorySegment segment = operand.tensor.baseSegment();
+    if (!segment.scope().isAlive()) {
+      throw new IllegalStateException(
+          what + " " + operand.value.name() + " (" + operand.tensor + "): its arena is closed");
+    }
+    if (!segment.isAccessibleBy(Thread.currentThread())) {
+      throw new WrongThreadException(
+          what
+              + " "
+              + operand.value.name()
+              + " ("
+              + operand.tensor
+              + ") belongs to another thread");
+    }
+  }
+
+  private void checkTarget(Operand output, long[] dims) {
+    long bytes = bytes(output.value, dims);
+    if (output.tensor != null) {
+      checkAlive(output, "output");
+      if (!Arrays.equals(output.tensor.shape().dims(), dims)) {
+        throw new ShapeException(
+            "output "
+                + output.value.name()
+                + " goes to "
+                + output.tensor.shape()
+                + ", expected "
+                + Arrays.toString(dims));
+      }
+      if (output.inPlace != null) {
+        output.region.set(output.inPlace, 0, bytes);
+      }
+    } else if (output.region.bytes() < bytes) {
+      throw new ShapeException(
+          "output "
+              + output.value.name()
+              + " "
+              + Arrays.toString(dims)
+              + " needs "
+              + bytes
+              + " bytes, but the region has "
+              + output.region.bytes());
+    }
+  }
+
+  private static Operand find(
+      Map<String, Integer> slots, Operand[] operands, String name, String what) {
+    Integer slot = slots.get(name);
+    if (slot == null) {
+      throw new IllegalArgumentException(
+          "the plan has no "
+              + what
+              + " "
+              + name
+              + "; "
+              + Names.suggest(name, List.copyOf(slots.keySet())));
+    }
+    return operands[slot];
+  }
+}

@@ -1,0 +1,234 @@
+package io.gatun.graph;
+
+import io.gatun.tensor.DType;
+import io.gatun.tensor.ShapeException;
+import io.gatun.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A network: nodes in an order in which each comes after what it needs, and the named values
+ * between them. Immutable and safe to share; its constants are views and stay as long as the memory
+ * they look at.
+ *
+ * <p>To run it, {@linkplain Plan#of make a plan} for the values that are wanted.
+ */
+public final class Graph {
+  private final String name;
+  private final List<Value> inputs;
+  private final List<Value> outputs;
+  private final List<Node> nodes;
+  private final Map<String, Value> values;
+
+  private Graph(Builder builder) {
+    this.name = builder.name;
+    this.inputs = List.copyOf(builder.inputs);
+    this.outputs = List.copyOf(builder.outputs);
+    this.nodes = List.copyOf(builder.nodes);
+    this.values = new LinkedHashMap<>(builder.values);
+  }
+
+  /** Begins a graph. */
+  public static Builder builder(String name) {
+    return new Builder(name);
+  }
+
+  /** The name. */
+  public String name() {
+    return name;
+  }
+
+  /** The values that come from outside. */
+  public List<Value> inputs() {
+    return inputs;
+  }
+
+  /** The values that are computed where nobody asks for others. */
+  public List<Value> outputs() {
+    return outputs;
+  }
+
+  /** The nodes, each after those it needs. */
+  public List<Node> nodes() {
+    return nodes;
+  }
+
+  /** All values by name, in the order in which they were added. */
+  public Map<String, Value> values() {
+    return java.util.Collections.unmodifiableMap(values);
+  }
+
+  /**
+   * The value of a name.
+   *
+   * @throws IllegalArgumentException if there is none, naming those that come close
+   */
+  public Value value(String valueName) {
+    Value value = values.get(valueName);
+    if (value == null) {
+      throw new IllegalArgumentException(
+          "network "
+              + name
+              + " has no value "
+              + valueName
+              + "; "
+              + Names.suggest(valueName, names()));
+    }
+    return value;
+  }
+
+  private List<String> names() {
+    return values.values().stream().filter(v -> v.constant() == null).map(Value::name).toList();
+  }
+
+  /** Builds a graph, value by value. Not thread-safe. */
+  public static final class Builder {
+    private final String name;
+    private final List<Value> inputs = new ArrayList<>();
+    private final List<Value> outputs = new ArrayList<>();
+    private final List<Node> nodes = new ArrayList<>();
+    private final Map<String, Value> values = new LinkedHashMap<>();
+
+    private Builder(String name) {
+      this.name = name;
+    }
+
+    /**
+     * An input.
+     *
+     * @param dims a number for a known size, a string for a symbol, or a {@link Dim}, each
+     */
+    public Value input(String valueName, DType type, Object... dims) {
+      Value value =
+          add(new Value(valueName, type, Arrays.stream(dims).map(Dim::from).toList(), null));
+      inputs.add(value);
+      return value;
+    }
+
+    /** A constant. */
+    public Value constant(String valueName, Tensor tensor) {
+      return constant(valueName, Constant.of(tensor));
+    }
+
+    /** A constant. */
+    public Value constant(String valueName, Constant constant) {
+      List<Dim> dims = Arrays.stream(constant.shape().dims()).mapToObj(Dim::of).toList();
+      return add(new Value(valueName, constant.dtype(), dims, constant));
+    }
+
+    /** A small constant of whole numbers (axes, sizes): int64, one axis. */
+    public Value integers(String valueName, long... numbers) {
+      java.nio.ByteBuffer bytes =
+          java.nio.ByteBuffer.allocateDirect(Math.max(8, numbers.length * 8))
+              .order(java.nio.ByteOrder.nativeOrder());
+      for (long number : numbers) {
+        bytes.putLong(number);
+      }
+      bytes.clear().limit(numbers.length * 8);
+      return constant(valueName, Tensor.wrap(bytes, DType.INT64, numbers.length));
+    }
+
+    /** Adds a node with one output, which gets the node's name. */
+    public Value node(String nodeName, String operator, Attributes attributes, Value... in) {
+      return node(nodeName, operator, attributes, Arrays.asList(in), List.of(nodeName)).get(0);
+    }
+
+    /**
+     * Adds a node.
+     *
+     * @param in its inputs; {@code null} for an optional one that is left out
+     * @param out names for its outputs; {@code ""} for one that is not needed
+     * @return its outputs, as many as there are names
+     * @throws ShapeException if the inputs do not fit the operator
+     */
+    public List<Value> node(
+        String nodeName, String operator, Attributes attributes, List<Value> in, List<String> out) {
+      for (Value value : in) {
+        if (value != null && values.get(value.name()) != value) {
+          throw new IllegalArgumentException(
+              nodeName + ": input " + value.name() + " belongs to another graph");
+        }
+      }
+      Operator meaning = Operators.get(operator);
+      Inference inference =
+          new Inference(
+              new Node(nodeName, meaning, attributes, in, List.of()),
+              in.stream().map(v -> v == null ? null : v.dims()).toList());
+      meaning.infer(inference);
+      if (out.size() > inference.outputTypes().size()) {
+        throw new IllegalArgumentException(
+            nodeName
+                + ": "
+                + out.size()
+                + " outputs named, "
+                + operator
+                + " has "
+                + inference.outputTypes().size());
+      }
+      List<Value> results = new ArrayList<>();
+      for (int i = 0; i < out.size(); i++) {
+        String valueName = out.get(i).isEmpty() ? nodeName + ":" + i : out.get(i);
+        results.add(
+            add(
+                new Value(
+                    valueName,
+                    inference.outputTypes().get(i),
+                    inference.outputDims().get(i),
+                    null)));
+      }
+      Node node = new Node(nodeName, meaning, attributes, in, results);
+      results.forEach(value -> value.producer(node));
+      nodes.add(node);
+      return results;
+    }
+
+    /** Gives a value a second name, under which it can be asked for. */
+    public Value alias(String valueName, Value value) {
+      return node(valueName, "Identity", Attributes.NONE, value);
+    }
+
+    /** Names a value that is computed where nobody asks for others. */
+    public Builder output(Value value) {
+      if (values.get(value.name()) != value) {
+        throw new IllegalArgumentException(value.name() + " belongs to another graph");
+      }
+      outputs.add(value);
+      return this;
+    }
+
+    /** The value of a name, or {@code null}. */
+    public Value find(String valueName) {
+      return values.get(valueName);
+    }
+
+    /** All values so far. */
+    public List<Value> values() {
+      return List.copyOf(values.values());
+    }
+
+    /** The finished graph. */
+    public Graph build() {
+      return new Graph(this);
+    }
+
+    private Value add(Value value) {
+      if (value.name().isEmpty()) {
+        throw new IllegalArgumentException("network " + name + ": a value needs a name");
+      }
+      if (values.putIfAbsent(value.name(), value) != null) {
+        throw new IllegalArgumentException(
+            "network " + name + ": two values are called " + value.name());
+      }
+      return value;
+    }
+  }
+
+  /** {@code name: inputs -> outputs}. */
+  @Override
+  public String toString() {
+    return name + ": " + inputs + " -> " + outputs;
+  }
+}

@@ -1,0 +1,57 @@
+package io.gatun.graph;
+
+import io.gatun.kernel.Kernels;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * What a kind of node means. An operator named like one of ONNX' has that operator's meaning, in
+ * its newest version; the others are listed in {@link Operators}. Stateless.
+ */
+public interface Operator {
+
+  /** The name by which nodes ask for it. */
+  String type();
+
+  /**
+   * Checks the inputs and says what the outputs are. Called when a node is added, with symbolic
+   * sizes, and again whenever an execution meets new sizes, with numbers: one rule for both.
+   *
+   * @throws io.gatun.tensor.ShapeException from {@link Inference#error}
+   */
+  void infer(Inference inference);
+
+  /**
+   * Where the first output is just another look at the first input: the offset, in elements, at
+   * which it begins there; −1 where it must be computed. Asked with known sizes only.
+   */
+  default long viewOffset(Inference inference) {
+    return -1;
+  }
+
+  /** Prepares a node for a device, once per plan: packs its weights. */
+  Compiled compile(Compilation compilation);
+
+  /** A node of one plan, shared by all its executions. */
+  interface Compiled {
+    /**
+     * The inputs that the step reads when it runs. Constants that were packed are not among them
+     * and need no memory of their own.
+     */
+    default List<Value> operands(Node node) {
+      return node.inputs().stream().filter(Objects::nonNull).toList();
+    }
+
+    /**
+     * Sets the node up for one execution and one set of sizes. The regions it is given stay the
+     * same objects for as long as the step is used; where they point may change between runs.
+     */
+    Step bind(Binding binding);
+  }
+
+  /** One node, ready to run. */
+  interface Step {
+    /** Computes the outputs. Allocates nothing. */
+    void run(Kernels kernels);
+  }
+}

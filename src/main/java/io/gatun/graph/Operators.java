@@ -1,0 +1,49 @@
+package io.gatun.graph;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * The operators there are. Those of ONNX have its names and its meaning; the library's own are
+ * {@code MaskedSoftmax} (softmax over the last axis of [batch, …, size] in which sequence b ends at
+ * lengths[b]), {@code ActivateAffine}, {@code Swish} and the inputs 8 and later of {@code RNN},
+ * {@code GRU} and {@code LSTM} ({@link RecurrentOperator}).
+ */
+public final class Operators {
+  private static final Map<String, Operator> ALL = new TreeMap<>();
+
+  static {
+    List<Operator> list = new ArrayList<>();
+    list.addAll(ElementwiseOperators.all());
+    list.addAll(MatrixOperators.all());
+    list.addAll(ShapeOperators.all());
+    list.addAll(RowOperators.all());
+    list.addAll(RecurrentOperator.all());
+    list.add(new ConvolutionOperator());
+    list.forEach(operator -> ALL.put(operator.type(), operator));
+  }
+
+  private Operators() {}
+
+  /** All, by name. */
+  public static Map<String, Operator> all() {
+    return Collections.unmodifiableMap(ALL);
+  }
+
+  /**
+   * The operator of a name.
+   *
+   * @throws UnsupportedOperationException if there is none, naming those that come close
+   */
+  public static Operator get(String type) {
+    Operator operator = ALL.get(type);
+    if (operator == null) {
+      throw new UnsupportedOperationException(
+          "no operator is called " + type + "; " + Names.suggest(type, ALL.keySet()));
+    }
+    return operator;
+  }
+}
