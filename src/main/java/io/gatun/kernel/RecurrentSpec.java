@@ -25,7 +25,9 @@ import java.util.List;
  *
  * <p>With layer normalisation (Ba et al. 2016), {@code x·W} over all gates together, {@code h'·R}
  * over all gates together, and {@code c} inside {@code h(c)} are each normalised to mean 0 and
- * variance 1 over their elements, scaled and shifted, before anything is added.
+ * variance 1 over their elements, scaled and shifted, before anything is added. A GRU with the
+ * reset before the product has two recurrent products: {@code h'·R} of z and r together, and {@code
+ * (r ∘ h')·Rn}, each normalised by itself.
  *
  * @param cell which of the three
  * @param inputSize size of x
