@@ -9,6 +9,7 @@ module io.gatun {
   requires com.fasterxml.jackson.core;
 
   exports io.gatun.format;
+  exports io.gatun.graph;
   exports io.gatun.kernel;
   exports io.gatun.tensor;
 
