@@ -142,7 +142,7 @@ class SharedArenaTest {
     int threads = 4;
     ExecutorService pool = Executors.newFixedThreadPool(threads);
     try {
-      for (int round = 0; round < 50; round++) {
+      for (int round = 0; round < 30; round++) {
         SharedArena arena = SharedArena.open("round " + round);
         MemorySegment memory = arena.allocate(8, 8);
         CountDownLatch start = new CountDownLatch(1);
@@ -153,7 +153,7 @@ class SharedArenaTest {
                   () -> {
                     start.await();
                     int reads = 0;
-                    while (true) {
+                    while (reads < 2000) {
                       SharedArena.Lease lease;
                       try {
                         lease = arena.lease("reader");
@@ -165,6 +165,7 @@ class SharedArenaTest {
                         reads += 1 + (int) memory.get(ValueLayout.JAVA_LONG, 0);
                       }
                     }
+                    return reads;
                   }));
         }
         start.countDown();
