@@ -3,6 +3,7 @@ package io.gatun.tensor;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -11,6 +12,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.ref.WeakReference;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -102,6 +104,21 @@ class SharedArenaTest {
     MemorySegment segment = closed.allocate(8, 8);
     closed.close();
     assertEquals(Optional.empty(), SharedArena.ownerOf(segment));
+  }
+
+  private static WeakReference<SharedArena> forgotten() {
+    SharedArena arena = SharedArena.open("forgotten");
+    arena.allocate(8, 8);
+    return new WeakReference<>(arena);
+  }
+
+  @Test
+  void theSearchForOwnersDoesNotKeepAForgottenArena() {
+    WeakReference<SharedArena> arena = forgotten();
+    for (int i = 0; i < 50 && arena.get() != null; i++) {
+      System.gc();
+    }
+    assertNull(arena.get());
   }
 
   @Test
