@@ -106,7 +106,8 @@ public final class Npz {
       byte[] wideSizes = new byte[0];
       if (bytes > MAX_32) {
         wideSizes =
-            littleEndian(20)
+            ByteBuffer.allocate(20)
+                .order(ByteOrder.LITTLE_ENDIAN)
                 .putShort((short) 1)
                 .putShort((short) 16)
                 .putLong(bytes)
@@ -116,7 +117,9 @@ public final class Npz {
       long unpadded = offset + ZipDirectory.LOCAL_BYTES + name.length + wideSizes.length + 4;
       int padding = (int) Math.floorMod(-unpadded, (long) NpyHeader.ALIGNMENT);
       int extra = wideSizes.length + 4 + padding;
-      ByteBuffer header = littleEndian(ZipDirectory.LOCAL_BYTES + name.length + extra);
+      ByteBuffer header =
+          ByteBuffer.allocate(ZipDirectory.LOCAL_BYTES + name.length + extra)
+              .order(ByteOrder.LITTLE_ENDIAN);
       header.putInt(ZipDirectory.LOCAL_SIGNATURE);
       putCommon(header);
       header.putShort((short) extra).put(name).put(wideSizes);
@@ -134,7 +137,7 @@ public final class Npz {
     }
 
     byte[] directoryEntry() {
-      ByteBuffer wideNumbers = littleEndian(28);
+      ByteBuffer wideNumbers = ByteBuffer.allocate(28).order(ByteOrder.LITTLE_ENDIAN);
       if (wide()) {
         int count = (bytes > MAX_32 ? 16 : 0) + (offset > MAX_32 ? 8 : 0);
         wideNumbers.putShort((short) 1).putShort((short) count);
@@ -147,7 +150,8 @@ public final class Npz {
       }
       wideNumbers.flip();
       ByteBuffer entry =
-          littleEndian(ZipDirectory.CENTRAL_BYTES + name.length + wideNumbers.remaining());
+          ByteBuffer.allocate(ZipDirectory.CENTRAL_BYTES + name.length + wideNumbers.remaining())
+              .order(ByteOrder.LITTLE_ENDIAN);
       entry.putInt(ZipDirectory.CENTRAL_SIGNATURE).putShort((short) VERSION64);
       putCommon(entry);
       entry.putShort((short) wideNumbers.remaining()).putShort((short) 0).putShort((short) 0);
@@ -160,9 +164,10 @@ public final class Npz {
   private static byte[] end(int entries, long directoryBytes, long offset) {
     boolean wide = entries >= 0xffff || directoryBytes > MAX_32 || offset > MAX_32;
     ByteBuffer end =
-        littleEndian(
-            ZipDirectory.END_BYTES
-                + (wide ? ZipDirectory.END64_BYTES + ZipDirectory.LOCATOR64_BYTES : 0));
+        ByteBuffer.allocate(
+                ZipDirectory.END_BYTES
+                    + (wide ? ZipDirectory.END64_BYTES + ZipDirectory.LOCATOR64_BYTES : 0))
+            .order(ByteOrder.LITTLE_ENDIAN);
     if (wide) {
       end.putInt(ZipDirectory.END64_SIGNATURE).putLong(ZipDirectory.END64_BYTES - 12);
       end.putShort((short) VERSION64).putShort((short) VERSION64).putInt(0).putInt(0);
@@ -176,10 +181,6 @@ public final class Npz {
     end.putInt(wide ? -1 : (int) directoryBytes).putInt(wide ? -1 : (int) offset);
     end.putShort((short) 0);
     return end.array();
-  }
-
-  private static ByteBuffer littleEndian(int capacity) {
-    return ByteBuffer.allocate(capacity).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   /** Finds the arrays of a file, by name without {@code .npy}; other members are left alone. */
