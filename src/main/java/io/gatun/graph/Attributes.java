@@ -88,8 +88,11 @@ public final class Attributes {
     return (String) get(name, String.class, otherwise);
   }
 
-  /** A list of integers, or the default. */
+  /** A list of integers, which may be given as one integer, or the default. */
   public long[] integers(String name, long... otherwise) {
+    if (values.get(name) instanceof Long single) {
+      return new long[] {single};
+    }
     return ((long[]) get(name, long[].class, otherwise)).clone();
   }
 

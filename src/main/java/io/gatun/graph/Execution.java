@@ -56,6 +56,7 @@ public final class Execution implements AutoCloseable {
     final Value value;
     final Region region = new Region();
     long[] dims;
+    long bytes;
     Tensor tensor;
     Buffer inPlace;
     Buffer staging;
@@ -247,17 +248,16 @@ public final class Execution implements AutoCloseable {
       if (input.tensor == null) {
         continue;
       }
-      long bytes = bytes(input.value, input.dims);
       if (input.inPlace != null) {
-        input.region.set(input.inPlace, 0, bytes);
+        input.region.set(input.inPlace, 0, input.bytes);
       } else {
-        input.staging = atLeast(input.staging, bytes);
-        kernels.upload(input.tensor, input.region.set(input.staging, 0, bytes));
+        input.staging = atLeast(input.staging, input.bytes);
+        kernels.upload(input.tensor, input.region.set(input.staging, 0, input.bytes));
       }
     }
     for (int i = 0; i < outputs.length; i++) {
       if (outputs[i].given) {
-        checkTarget(outputs[i], layout.outputDims(i));
+        checkTarget(outputs[i], layout.outputShape(i), layout.outputBytes(i));
       }
     }
     layout.run(kernels);
@@ -284,9 +284,11 @@ public final class Execution implements AutoCloseable {
     if (region.buffer() instanceof HostBuffer buffer) {
       kernels.synchronize();
       Tensor view = layout.view(index);
-      if (view == null || view.baseSegment().address() != buffer.address() + region.offset()) {
-        long[] dims = layout.outputDims(index);
-        long bytes = Shape.of(dims).elements() * type.bytes();
+      if (view == null
+          || !view.baseSegment().scope().isAlive()
+          || view.baseSegment().address() != buffer.address() + region.offset()) {
+        long bytes = layout.outputBytes(index);
+        long[] dims = layout.outputShape(index).dims();
         view =
             Tensor.wrap(buffer.segment().asSlice(region.offset(), bytes), type, dims).asReadOnly();
         layout.view(index, view);
@@ -296,7 +298,7 @@ public final class Execution implements AutoCloseable {
     if (host == null) {
       host = Arena.ofConfined();
     }
-    Tensor copy = Tensor.allocate(host, type, layout.outputDims(index));
+    Tensor copy = Tensor.allocate(host, type, layout.outputShape(index).dims());
     kernels.download(region, copy);
     return copy;
   }
@@ -316,7 +318,7 @@ public final class Execution implements AutoCloseable {
     if (layout == null) {
       throw new IllegalStateException("output " + name + ": nothing has been run yet");
     }
-    return Shape.of(layout.outputDims(outputSlots.get(output.value.name())));
+    return layout.outputShape(outputSlots.get(output.value.name()));
   }
 
   /** The bytes of memory for values between nodes. */
@@ -405,6 +407,7 @@ public final class Execution implements AutoCloseable {
   private void changeDims(Operand input, long[] dims) {
     if (!Arrays.equals(input.dims, dims)) {
       input.dims = dims.clone();
+      input.bytes = bytes(input.value, dims);
       layout = null;
     }
   }
@@ -478,18 +481,17 @@ public final class Execution implements AutoCloseable {
     }
   }
 
-  private void checkTarget(Operand output, long[] dims) {
-    long bytes = bytes(output.value, dims);
+  private static void checkTarget(Operand output, Shape shape, long bytes) {
     if (output.tensor != null) {
       checkAlive(output, "output");
-      if (!Arrays.equals(output.tensor.shape().dims(), dims)) {
+      if (!output.tensor.shape().equals(shape)) {
         throw new ShapeException(
             "output "
                 + output.value.name()
                 + " goes to "
                 + output.tensor.shape()
                 + ", expected "
-                + Arrays.toString(dims));
+                + shape);
       }
       if (output.inPlace != null) {
         output.region.set(output.inPlace, 0, bytes);
@@ -499,7 +501,7 @@ public final class Execution implements AutoCloseable {
           "output "
               + output.value.name()
               + " "
-              + Arrays.toString(dims)
+              + shape
               + " needs "
               + bytes
               + " bytes, but the region has "

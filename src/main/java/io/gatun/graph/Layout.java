@@ -57,7 +57,8 @@ final class Layout {
   private final Operator.Step[] steps;
   private final Home[] outputHomes;
   private final Region[] outputRegions;
-  private final long[][] outputDims;
+  private final Shape[] outputShapes;
+  private final long[] outputBytes;
   private final Tensor[] outputViews;
   private final Execution.Operand[] inputs;
   private final long workspaceBytes;
@@ -125,13 +126,15 @@ final class Layout {
 
     outputHomes = new Home[outputs.length];
     outputRegions = new Region[outputs.length];
-    outputDims = new long[outputs.length][];
+    outputShapes = new Shape[outputs.length];
+    outputBytes = new long[outputs.length];
     outputViews = new Tensor[outputs.length];
     for (int i = 0; i < outputs.length; i++) {
       int slot = slots.get(outputs[i].value);
       outputHomes[i] = homes[slot];
       outputRegions[i] = regions[slot];
-      outputDims[i] = dims[slot];
+      outputShapes[i] = Shape.of(dims[slot]);
+      outputBytes[i] = bytes(outputs[i].value, dims[slot]);
     }
   }
 
@@ -228,6 +231,7 @@ final class Layout {
   /** Moves every home into a workspace. */
   void place(Buffer memory) {
     workspace = memory;
+    Arrays.fill(outputViews, null);
     for (Home home : all) {
       home.region.set(memory, home.offset, home.bytes);
     }
@@ -293,8 +297,12 @@ final class Layout {
     return from < other + b.bytes() && other < from + a.bytes();
   }
 
-  long[] outputDims(int output) {
-    return outputDims[output];
+  long outputBytes(int output) {
+    return outputBytes[output];
+  }
+
+  Shape outputShape(int output) {
+    return outputShapes[output];
   }
 
   /** Where an output lies after a run. */

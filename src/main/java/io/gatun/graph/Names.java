@@ -11,7 +11,7 @@ public final class Names {
 
   /** {@code did you mean a, b?}, or {@code there are a, b, …}, for the end of a message. */
   public static String suggest(String wrong, Collection<String> known) {
-    int near = Math.max(1, wrong.length() / 3);
+    int near = Math.max(2, wrong.length() / 3);
     List<String> close =
         known.stream()
             .filter(name -> distance(name, wrong) <= near || name.contains(wrong))

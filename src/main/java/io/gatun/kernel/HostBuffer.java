@@ -31,7 +31,7 @@ public final class HostBuffer extends Buffer {
   /** New zeroed memory, 64-byte aligned, freed by {@link #close()}. */
   public static HostBuffer allocate(long bytes) {
     Arena arena = Arena.ofShared();
-    return new HostBuffer(arena.allocate(Math.max(bytes, 1), 64), arena);
+    return new HostBuffer(arena.allocate(Math.max(bytes, 1), 64).asSlice(0, bytes), arena);
   }
 
   /** Somebody else's native memory; closing the buffer leaves it alone. */
