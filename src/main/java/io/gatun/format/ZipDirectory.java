@@ -1,6 +1,7 @@
 package io.gatun.format;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -127,11 +128,13 @@ final class ZipDirectory {
 
   /** Finds the end record, which stands at the very end but for a comment. */
   private Range directory() {
-    long earliest = Math.max(0, file.size() - END_BYTES - MAX_COMMENT);
-    for (long at = file.size() - END_BYTES; at >= earliest; at--) {
-      if (file.integer(at, "zip end record") == END_SIGNATURE
-          && file.unsignedShort(at + 20, "zip comment length") == file.size() - at - END_BYTES) {
-        return directory(at);
+    long from = Math.max(0, file.size() - END_BYTES - MAX_COMMENT);
+    byte[] tail = file.bytes(from, (int) (file.size() - from), "zip end record");
+    ByteBuffer numbers = ByteBuffer.wrap(tail).order(ByteOrder.LITTLE_ENDIAN);
+    for (int at = tail.length - END_BYTES; at >= 0; at--) {
+      if (numbers.getInt(at) == END_SIGNATURE
+          && Short.toUnsignedInt(numbers.getShort(at + 20)) == tail.length - at - END_BYTES) {
+        return directory(from + at);
       }
     }
     throw file.error(file.size(), "no zip end record: the file was cut short, or is no zip file");
