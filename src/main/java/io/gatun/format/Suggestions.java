@@ -62,23 +62,30 @@ final class Suggestions {
         .toList();
   }
 
-  /** The Levenshtein distance: insertions, deletions and replacements from one to the other. */
+  /**
+   * How many insertions, deletions, replacements and swaps of neighbours lie between two names
+   * (optimal string alignment distance).
+   */
   private static int distance(String a, String b) {
-    int[] previous = new int[b.length() + 1];
+    int[][] rows = new int[3][b.length() + 1];
     for (int j = 0; j <= b.length(); j++) {
-      previous[j] = j;
+      rows[0][j] = j;
     }
-    int[] current = new int[b.length() + 1];
     for (int i = 1; i <= a.length(); i++) {
+      int[] current = rows[i % 3];
+      int[] before = rows[(i + 2) % 3];
       current[0] = i;
       for (int j = 1; j <= b.length(); j++) {
-        int replaced = previous[j - 1] + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
-        current[j] = Math.min(replaced, 1 + Math.min(previous[j], current[j - 1]));
+        int replaced = before[j - 1] + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+        current[j] = Math.min(replaced, 1 + Math.min(before[j], current[j - 1]));
+        if (i > 1
+            && j > 1
+            && a.charAt(i - 1) == b.charAt(j - 2)
+            && a.charAt(i - 2) == b.charAt(j - 1)) {
+          current[j] = Math.min(current[j], rows[(i + 1) % 3][j - 2] + 1);
+        }
       }
-      int[] swap = previous;
-      previous = current;
-      current = swap;
     }
-    return previous[b.length()];
+    return rows[a.length() % 3][b.length()];
   }
 }

@@ -209,6 +209,9 @@ public final class TensorFile implements AutoCloseable {
    * @throws IllegalStateException if this file is closed
    */
   public Tensor tensor(String name) {
+    if (!file.arena().scope().isAlive()) {
+      throw new IllegalStateException(this + " is closed");
+    }
     Supplier<Tensor> source = sources.get(name);
     if (source == null) {
       throw ModelFormatException.in(
@@ -216,10 +219,9 @@ public final class TensorFile implements AutoCloseable {
           "has no tensor "
               + Json.quoted(name)
               + Suggestions.didYouMean(name, sources.keySet())
-              + (sources.size() <= 30 ? " (it has " + String.join(", ", names()) + ")" : ""));
-    }
-    if (!file.arena().scope().isAlive()) {
-      throw new IllegalStateException(this + " is closed");
+              + (!sources.isEmpty() && sources.size() <= 30
+                  ? " (it has " + String.join(", ", names()) + ")"
+                  : ""));
     }
     synchronized (tensors) {
       Tensor tensor = tensors.get(name);

@@ -64,8 +64,7 @@ final class Fixtures {
   static void assertSame(Tensor expected, Tensor actual, String name) {
     assertEquals(expected.dtype(), actual.dtype(), name);
     assertEquals(expected.shape(), actual.shape(), name);
-    assertEquals(
-        Arrays.toString(expected.toDoubles()), Arrays.toString(actual.toDoubles()), name);
+    assertEquals(Arrays.toString(expected.toDoubles()), Arrays.toString(actual.toDoubles()), name);
   }
 
   /** The bytes of a safetensors file with this header and so many bytes of numbers. */

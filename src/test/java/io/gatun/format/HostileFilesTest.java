@@ -12,6 +12,7 @@ import io.gatun.tensor.Tensor;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -19,7 +20,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.lang.foreign.Arena;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -35,7 +35,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Damaged files and files that lie: each is read rightly, or refused in the library's own words. */
+/**
+ * Damaged files and files that lie: each is read rightly, or refused in the library's own words.
+ */
 class HostileFilesTest {
   @TempDir Path folder;
   private Path small;
@@ -311,7 +313,7 @@ class HostileFilesTest {
 
   @Test
   void aMemberThatClaimsManyTimesItsSizeIsCountedBeforeAnythingIsAllocated() throws IOException {
-    // 4 MB that would be 4 GB if the claim were true: half of this machine's tests' memory.
+    // 4 MB that would be 4 GB if the claim were true.
     assertRefused(bomb(4_200_000, 4_000_000_000L), "bytes that the directory claims");
   }
 

@@ -80,16 +80,15 @@ class JsonTest {
 
   @Test
   void integersAreExactAndWithinTheirRange() {
-    List<Json> items = Json.parse("t", "[3, 3.0, 3e2, -1, 3.5, 1e999, 9223372036854775807]").items();
+    List<Json> items =
+        Json.parse("t", "[3, 3.0, 3e2, -1, 3.5, 1e999, 9223372036854775807]").items();
     assertEquals(3, items.get(0).integer(0));
     assertEquals(3, items.get(1).integer(0));
     assertEquals(300, items.get(2).integer(0));
     assertRefused(
         "t: line 1: [3] is -1, expected an integer of at least 0", () -> items.get(3).integer(0));
-    assertRefused(
-        "t: line 1: [4] is 3.5, expected an integer", () -> items.get(4).integer(0));
-    assertRefused(
-        "t: line 1: [5] is 1e999, expected an integer", () -> items.get(5).integer(0));
+    assertRefused("t: line 1: [4] is 3.5, expected an integer", () -> items.get(4).integer(0));
+    assertRefused("t: line 1: [5] is 1e999, expected an integer", () -> items.get(5).integer(0));
     assertRefused(
         "t: line 1: [5] is 1e999, expected a number that a double can hold",
         () -> items.get(5).number());
@@ -109,8 +108,23 @@ class JsonTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "", " ", "{", "[1,]", "{\"a\":1,\"a\":2}", "{'a':1}", "[NaN]", "[01]", "nul", "[1] 2",
-        "\"a", "[\"\n\"]", "{\"a\" 1}", "// comment\n1", "[1e]", "\u0000", "[\"\\ud8\"]"
+        "",
+        " ",
+        "{",
+        "[1,]",
+        "{\"a\":1,\"a\":2}",
+        "{'a':1}",
+        "[NaN]",
+        "[01]",
+        "nul",
+        "[1] 2",
+        "\"a",
+        "[\"\n\"]",
+        "{\"a\" 1}",
+        "// comment\n1",
+        "[1e]",
+        "\u0000",
+        "[\"\\ud8\"]"
       })
   void whatIsNoJsonIsRefusedWithItsLine(String text) {
     ModelFormatException refused =
@@ -147,8 +161,7 @@ class JsonTest {
     Files.writeString(file, "\ufeff[\"größe\"]");
     assertEquals(List.of("größe"), Json.read(file).strings());
     Files.write(file, "[\"größe\"]".getBytes(StandardCharsets.ISO_8859_1));
-    ModelFormatException refused =
-        assertThrows(ModelFormatException.class, () -> Json.read(file));
+    ModelFormatException refused = assertThrows(ModelFormatException.class, () -> Json.read(file));
     assertEquals(file + ": at byte 4: is no UTF-8 text here", refused.getMessage());
   }
 }

@@ -28,12 +28,18 @@ import org.junit.jupiter.params.provider.ValueSource;
 class NumpyFilesTest {
   private static final Map<String, long[]> SHAPES =
       Map.of(
-          "scalar", new long[] {},
-          "vector", new long[] {5},
-          "empty", new long[] {0, 3},
-          "matrix", new long[] {2, 3},
-          "cube", new long[] {2, 3, 4},
-          "five", new long[] {2, 1, 3, 1, 2});
+          "scalar",
+          new long[] {},
+          "vector",
+          new long[] {5},
+          "empty",
+          new long[] {0, 3},
+          "matrix",
+          new long[] {2, 3},
+          "cube",
+          new long[] {2, 3, 4},
+          "five",
+          new long[] {2, 1, 3, 1, 2});
 
   @TempDir Path folder;
 
@@ -48,8 +54,7 @@ class NumpyFilesTest {
         Tensor tensor = read.tensor(array);
         DType dtype = DType.of(parts[0]);
         assertEquals(dtype, tensor.dtype(), array);
-        assertEquals(
-            Arrays.toString(SHAPES.get(parts[2])), tensor.shape().toString(), array);
+        assertEquals(Arrays.toString(SHAPES.get(parts[2])), tensor.shape().toString(), array);
         assertEquals(
             Arrays.toString(Fixtures.counted(dtype, tensor.elements())),
             Arrays.toString(tensor.toDoubles()),

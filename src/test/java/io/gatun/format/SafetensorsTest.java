@@ -181,8 +181,7 @@ class SafetensorsTest {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       tensors.put("good", tensor);
       tensors.put("gone", gone);
-      assertThrows(
-          IllegalStateException.class, () -> Safetensors.write(file, tensors, Map.of()));
+      assertThrows(IllegalStateException.class, () -> Safetensors.write(file, tensors, Map.of()));
       assertThrows(IllegalStateException.class, () -> Npz.write(file, tensors));
       assertThrows(IllegalStateException.class, () -> Npy.write(file, gone));
     }

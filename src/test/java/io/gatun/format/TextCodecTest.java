@@ -45,8 +45,7 @@ class TextCodecTest {
   @Test
   void aListTakesTheLongestSymbolThatFits() {
     Vocabulary list = Vocabulary.of(List.of("a", "ab", "abcd", "b", "c", "?"));
-    TextCodec codec =
-        TextCodec.builder(list).tokens(TextCodec.Tokens.LIST).unknown("?").build();
+    TextCodec codec = TextCodec.builder(list).tokens(TextCodec.Tokens.LIST).unknown("?").build();
     assertArrayEquals(new int[] {1, 4, 2, 0, 5, 1}, codec.encode("abcabcdaxab"));
     assertEquals("abcabcda?ab", codec.decode(codec.encode("abcabcdaxab")));
   }
@@ -79,8 +78,7 @@ class TextCodecTest {
   void aSpecialSymbolMustBeInTheVocabulary() {
     IllegalArgumentException refused =
         assertThrows(
-            IllegalArgumentException.class,
-            () -> TextCodec.builder(LETTERS).end("<s>").build());
+            IllegalArgumentException.class, () -> TextCodec.builder(LETTERS).end("<s>").build());
     assertTrue(refused.getMessage().contains("end symbol: \"<s>\""), refused.getMessage());
     assertTrue(refused.getMessage().contains("did you mean '</s>'"), refused.getMessage());
   }
@@ -91,8 +89,7 @@ class TextCodecTest {
     assertThrows(IllegalArgumentException.class, () -> Vocabulary.of(List.of("a", "")));
     assertThrows(IllegalArgumentException.class, () -> Vocabulary.of(List.of("\ud83d")));
     IllegalArgumentException twice =
-        assertThrows(
-            IllegalArgumentException.class, () -> Vocabulary.of(List.of("a", "b", "a")));
+        assertThrows(IllegalArgumentException.class, () -> Vocabulary.of(List.of("a", "b", "a")));
     assertEquals("a vocabulary has \"a\" twice, as 0 and as 2", twice.getMessage());
     assertEquals(1, LETTERS.id("<unk>"));
     assertEquals(-1, LETTERS.id("z", -1));
