@@ -49,8 +49,16 @@ public final class HostBuffer extends Buffer {
     return segment;
   }
 
-  /** The address of the first byte. */
+  /**
+   * The address of the first byte.
+   *
+   * @throws IllegalStateException if the buffer or the memory it wraps is closed: a kernel that
+   *     read there would end the JVM
+   */
   public long address() {
+    if (!segment.scope().isAlive()) {
+      throw new IllegalStateException("a buffer of " + segment.byteSize() + " bytes is closed");
+    }
     return address;
   }
 
