@@ -213,8 +213,13 @@ class WorkersTest {
         thread.interrupt();
       }
       for (Thread thread : threads) {
-        awaitState(thread, Thread.State.WAITING);
+        // It may still be parked, not having noticed; an interrupt that stays keeps it from parking.
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        while (thread.isInterrupted() && System.nanoTime() < deadline) {
+          Thread.onSpinWait();
+        }
         assertFalse(thread.isInterrupted(), "an interrupt would keep it from parking");
+        awaitState(thread, Thread.State.WAITING);
       }
       AtomicInteger done = new AtomicInteger();
       workers.run(10, (part, worker) -> done.incrementAndGet());
