@@ -213,7 +213,7 @@ class WorkersTest {
         thread.interrupt();
       }
       for (Thread thread : threads) {
-        // It may still be parked, not having noticed; an interrupt that stays keeps it from parking.
+        // It may still be parked and not have noticed yet.
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
         while (thread.isInterrupted() && System.nanoTime() < deadline) {
           Thread.onSpinWait();
