@@ -16,5 +16,6 @@ module io.gatun {
   uses io.gatun.kernel.DeviceProvider;
 
   provides io.gatun.kernel.DeviceProvider with
-      io.gatun.kernel.scalar.ScalarProvider;
+      io.gatun.kernel.scalar.ScalarProvider,
+      io.gatun.kernel.simd.SimdProvider;
 }

@@ -1,0 +1,135 @@
+package io.gatun.kernel.simd;
+
+import static io.gatun.kernel.simd.Lanes.BYTES;
+import static io.gatun.kernel.simd.Lanes.LANES;
+import static io.gatun.kernel.simd.Lanes.MEMORY;
+import static io.gatun.kernel.simd.Lanes.TILE_ROWS;
+import static io.gatun.kernel.simd.Lanes.WIDE;
+
+import io.gatun.kernel.Activation;
+import io.gatun.kernel.Workers;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * One product with a packed matrix, cut into blocks of rows, and where there are too few of those
+ * for the workers, of panels. A block of rows stays interleaved while all its panels pass by; bias
+ * and activation follow panel by panel, while the results are in the first caches.
+ */
+final class MultiplyRun implements Workers.Task {
+  /** The most rows of a block: enough that a panel is used often once it is in the caches. */
+  private static final int BLOCK = 96;
+
+  /** Products with fewer multiplications are not worth waking another thread. */
+  private static final long LEAST_SHARED = 1 << 20;
+
+  private final Scratch[] scratch;
+  private long a;
+  private long aStride;
+  private int rows;
+  private SimdPackedMatrix matrix;
+  private Activation activation;
+  private long c;
+  private long cStride;
+  private int block;
+  private int panelBlocks;
+  private int panelsPerBlock;
+  private int parts;
+
+  MultiplyRun(Scratch[] scratch) {
+    this.scratch = scratch;
+  }
+
+  /** Takes down the operands; strides count elements. Returns the number of parts. */
+  int prepare(
+      long a,
+      long aRowStride,
+      int rows,
+      SimdPackedMatrix matrix,
+      Activation activation,
+      long c,
+      long cRowStride) {
+    this.a = a;
+    this.aStride = aRowStride * Float.BYTES;
+    this.rows = rows;
+    this.matrix = matrix;
+    this.activation = activation;
+    this.c = c;
+    this.cStride = cRowStride * Float.BYTES;
+    Panels panels = matrix.panels;
+    if (rows == 0 || panels.count == 0) {
+      parts = 0;
+      return 0;
+    }
+    int workers =
+        (long) rows * panels.inner * panels.vectors * LANES < LEAST_SHARED ? 1 : scratch.length;
+    int blocks = Math.max((rows + BLOCK - 1) / BLOCK, Math.min(workers, rows / TILE_ROWS));
+    blocks = Math.max(1, blocks);
+    block = (rows + blocks - 1) / blocks;
+    block = Math.min(rows, (block + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS);
+    blocks = (rows + block - 1) / block;
+    panelBlocks = Math.min(panels.count, (workers + blocks - 1) / blocks);
+    panelsPerBlock = (panels.count + panelBlocks - 1) / panelBlocks;
+    parts = blocks * panelBlocks;
+    for (int i = 0; i < Math.min(scratch.length, parts); i++) {
+      scratch[i].reserve((long) block * panels.inner, 0, (long) block * WIDE * BYTES);
+    }
+    return parts;
+  }
+
+  @Override
+  public void run(int part, int worker) {
+    // Where there is one for each part, the part's own: another may be too small.
+    Scratch own = scratch[parts <= scratch.length ? part : worker];
+    Panels panels = matrix.panels;
+    int first = part / panelBlocks * block;
+    int some = Math.min(block, rows - first);
+    int panel = part % panelBlocks * panelsPerBlock;
+    int end = Math.min(panels.count, panel + panelsPerBlock);
+    Product.interleave(own.left, a + first * aStride, aStride, some, panels.inner);
+    long to = c + first * cStride;
+    int whole = matrix.columns() / LANES;
+    int full = panel;
+    while (full < end && panels.firstVector(full) + panels.width(full) <= whole) {
+      full++;
+    }
+    if (some == 1) {
+      Product.run(own.left, 1, panels, panel, full, to + column(panel), cStride);
+      finish(
+          to + column(panel),
+          cStride,
+          1,
+          panels.firstVector(panel),
+          panels.firstVector(full) - panels.firstVector(panel));
+    } else {
+      for (int i = panel; i < full; i++) {
+        Product.run(own.left, some, panels, i, i + 1, to + column(i), cStride);
+        finish(to + column(i), cStride, some, panels.firstVector(i), panels.width(i));
+      }
+    }
+    for (int i = full; i < end; i++) {
+      long z = own.address();
+      long zStride = (long) panels.width(i) * BYTES;
+      Product.run(own.left, some, panels, i, i + 1, z, zStride);
+      finish(z, zStride, some, panels.firstVector(i), panels.width(i));
+      long bytes = Math.min(zStride, (long) matrix.columns() * Float.BYTES - column(i));
+      for (int row = 0; row < some; row++) {
+        MemorySegment.copy(
+            MEMORY, z + row * zStride, MEMORY, to + row * cStride + column(i), bytes);
+      }
+    }
+  }
+
+  private long column(int panel) {
+    return (long) matrix.panels.firstVector(panel) * BYTES;
+  }
+
+  private void finish(long at, long stride, int rows, int firstVector, int vectors) {
+    if (vectors == 0) {
+      return;
+    }
+    if (matrix.bias != 0) {
+      RowPasses.addBias(at, stride, rows, vectors, matrix.bias + (long) firstVector * BYTES);
+    }
+    Activations.apply(activation, at, stride, at, stride, rows, vectors);
+  }
+}

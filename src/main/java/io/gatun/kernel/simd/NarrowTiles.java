@@ -1,0 +1,261 @@
+package io.gatun.kernel.simd;
+
+import static io.gatun.kernel.simd.Lanes.BYTES;
+import static io.gatun.kernel.simd.Lanes.MEMORY;
+import static io.gatun.kernel.simd.Lanes.ORDER;
+import static io.gatun.kernel.simd.Lanes.SPECIES;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * The tiles of {@link WideTiles}, of which all that is said there holds, over panels of 2 vectors:
+ * for machines with 16 vector registers, and for the last columns of a matrix.
+ */
+final class NarrowTiles {
+  private NarrowTiles() {}
+
+  /** 6 rows of the left side. */
+  static void rows6(float[] a, int at, int inner, long b, long c, long cStride) {
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    FloatVector c10 = FloatVector.zero(SPECIES);
+    FloatVector c11 = FloatVector.zero(SPECIES);
+    FloatVector c20 = FloatVector.zero(SPECIES);
+    FloatVector c21 = FloatVector.zero(SPECIES);
+    FloatVector c30 = FloatVector.zero(SPECIES);
+    FloatVector c31 = FloatVector.zero(SPECIES);
+    FloatVector c40 = FloatVector.zero(SPECIES);
+    FloatVector c41 = FloatVector.zero(SPECIES);
+    FloatVector c50 = FloatVector.zero(SPECIES);
+    FloatVector c51 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long p = b + (long) k * (2L * BYTES);
+      FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER);
+      FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER);
+      int i = at + 6 * k;
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + 1]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2]);
+      c20 = a2.fma(b0, c20);
+      c21 = a2.fma(b1, c21);
+      FloatVector a3 = FloatVector.broadcast(SPECIES, a[i + 3]);
+      c30 = a3.fma(b0, c30);
+      c31 = a3.fma(b1, c31);
+      FloatVector a4 = FloatVector.broadcast(SPECIES, a[i + 4]);
+      c40 = a4.fma(b0, c40);
+      c41 = a4.fma(b1, c41);
+      FloatVector a5 = FloatVector.broadcast(SPECIES, a[i + 5]);
+      c50 = a5.fma(b0, c50);
+      c51 = a5.fma(b1, c51);
+    }
+    c00.intoMemorySegment(MEMORY, c, ORDER);
+    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    long r1 = c + cStride;
+    c10.intoMemorySegment(MEMORY, r1, ORDER);
+    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    long r2 = r1 + cStride;
+    c20.intoMemorySegment(MEMORY, r2, ORDER);
+    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    long r3 = r2 + cStride;
+    c30.intoMemorySegment(MEMORY, r3, ORDER);
+    c31.intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
+    long r4 = r3 + cStride;
+    c40.intoMemorySegment(MEMORY, r4, ORDER);
+    c41.intoMemorySegment(MEMORY, r4 + BYTES, ORDER);
+    long r5 = r4 + cStride;
+    c50.intoMemorySegment(MEMORY, r5, ORDER);
+    c51.intoMemorySegment(MEMORY, r5 + BYTES, ORDER);
+  }
+
+  /** 5 rows of the left side. */
+  static void rows5(float[] a, int at, int inner, long b, long c, long cStride) {
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    FloatVector c10 = FloatVector.zero(SPECIES);
+    FloatVector c11 = FloatVector.zero(SPECIES);
+    FloatVector c20 = FloatVector.zero(SPECIES);
+    FloatVector c21 = FloatVector.zero(SPECIES);
+    FloatVector c30 = FloatVector.zero(SPECIES);
+    FloatVector c31 = FloatVector.zero(SPECIES);
+    FloatVector c40 = FloatVector.zero(SPECIES);
+    FloatVector c41 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long p = b + (long) k * (2L * BYTES);
+      FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER);
+      FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER);
+      int i = at + 5 * k;
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + 1]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2]);
+      c20 = a2.fma(b0, c20);
+      c21 = a2.fma(b1, c21);
+      FloatVector a3 = FloatVector.broadcast(SPECIES, a[i + 3]);
+      c30 = a3.fma(b0, c30);
+      c31 = a3.fma(b1, c31);
+      FloatVector a4 = FloatVector.broadcast(SPECIES, a[i + 4]);
+      c40 = a4.fma(b0, c40);
+      c41 = a4.fma(b1, c41);
+    }
+    c00.intoMemorySegment(MEMORY, c, ORDER);
+    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    long r1 = c + cStride;
+    c10.intoMemorySegment(MEMORY, r1, ORDER);
+    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    long r2 = r1 + cStride;
+    c20.intoMemorySegment(MEMORY, r2, ORDER);
+    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    long r3 = r2 + cStride;
+    c30.intoMemorySegment(MEMORY, r3, ORDER);
+    c31.intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
+    long r4 = r3 + cStride;
+    c40.intoMemorySegment(MEMORY, r4, ORDER);
+    c41.intoMemorySegment(MEMORY, r4 + BYTES, ORDER);
+  }
+
+  /** 4 rows of the left side. */
+  static void rows4(float[] a, int at, int inner, long b, long c, long cStride) {
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    FloatVector c10 = FloatVector.zero(SPECIES);
+    FloatVector c11 = FloatVector.zero(SPECIES);
+    FloatVector c20 = FloatVector.zero(SPECIES);
+    FloatVector c21 = FloatVector.zero(SPECIES);
+    FloatVector c30 = FloatVector.zero(SPECIES);
+    FloatVector c31 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long p = b + (long) k * (2L * BYTES);
+      FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER);
+      FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER);
+      int i = at + 4 * k;
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + 1]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2]);
+      c20 = a2.fma(b0, c20);
+      c21 = a2.fma(b1, c21);
+      FloatVector a3 = FloatVector.broadcast(SPECIES, a[i + 3]);
+      c30 = a3.fma(b0, c30);
+      c31 = a3.fma(b1, c31);
+    }
+    c00.intoMemorySegment(MEMORY, c, ORDER);
+    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    long r1 = c + cStride;
+    c10.intoMemorySegment(MEMORY, r1, ORDER);
+    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    long r2 = r1 + cStride;
+    c20.intoMemorySegment(MEMORY, r2, ORDER);
+    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    long r3 = r2 + cStride;
+    c30.intoMemorySegment(MEMORY, r3, ORDER);
+    c31.intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
+  }
+
+  /** 3 rows of the left side. */
+  static void rows3(float[] a, int at, int inner, long b, long c, long cStride) {
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    FloatVector c10 = FloatVector.zero(SPECIES);
+    FloatVector c11 = FloatVector.zero(SPECIES);
+    FloatVector c20 = FloatVector.zero(SPECIES);
+    FloatVector c21 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long p = b + (long) k * (2L * BYTES);
+      FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER);
+      FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER);
+      int i = at + 3 * k;
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + 1]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2]);
+      c20 = a2.fma(b0, c20);
+      c21 = a2.fma(b1, c21);
+    }
+    c00.intoMemorySegment(MEMORY, c, ORDER);
+    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    long r1 = c + cStride;
+    c10.intoMemorySegment(MEMORY, r1, ORDER);
+    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    long r2 = r1 + cStride;
+    c20.intoMemorySegment(MEMORY, r2, ORDER);
+    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+  }
+
+  /** 2 rows of the left side. */
+  static void rows2(float[] a, int at, int inner, long b, long c, long cStride) {
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    FloatVector c10 = FloatVector.zero(SPECIES);
+    FloatVector c11 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long p = b + (long) k * (2L * BYTES);
+      FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER);
+      FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER);
+      int i = at + 2 * k;
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + 1]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+    }
+    c00.intoMemorySegment(MEMORY, c, ORDER);
+    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    long r1 = c + cStride;
+    c10.intoMemorySegment(MEMORY, r1, ORDER);
+    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+  }
+
+  /** 1 row of the left side. */
+  static void rows1(float[] a, int at, int inner, long b, long c) {
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long p = b + (long) k * (2L * BYTES);
+      FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER);
+      FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER);
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[at + k]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+    }
+    c00.intoMemorySegment(MEMORY, c, ORDER);
+    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+  }
+
+  /**
+   * One row of the left side by two panels at once: 2 sums alone do not hide the latency of an FMA.
+   */
+  static void row1Pair(float[] a, int at, int inner, long b, long bNext, long c) {
+    FloatVector c0 = FloatVector.zero(SPECIES);
+    FloatVector c1 = FloatVector.zero(SPECIES);
+    FloatVector c2 = FloatVector.zero(SPECIES);
+    FloatVector c3 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long step = (long) k * (2L * BYTES);
+      long p = b + step;
+      long q = bNext + step;
+      FloatVector x = FloatVector.broadcast(SPECIES, a[at + k]);
+      c0 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER), c0);
+      c1 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER), c1);
+      c2 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q, ORDER), c2);
+      c3 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q + BYTES, ORDER), c3);
+    }
+    c0.intoMemorySegment(MEMORY, c, ORDER);
+    c1.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    c2.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    c3.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+  }
+}

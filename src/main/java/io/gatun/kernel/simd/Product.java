@@ -1,0 +1,111 @@
+package io.gatun.kernel.simd;
+
+import static io.gatun.kernel.simd.Lanes.BYTES;
+import static io.gatun.kernel.simd.Lanes.MEMORY;
+import static io.gatun.kernel.simd.Lanes.TILE_ROWS;
+import static io.gatun.kernel.simd.Lanes.WIDE;
+
+import java.lang.foreign.ValueLayout;
+
+/** The matrix product of some rows by some panels, put together from tiles. */
+final class Product {
+  private Product() {}
+
+  /**
+   * Interleaves rows as the tiles want them: tiles of {@link Lanes#TILE_ROWS} rows, one of what
+   * rows are left, each {@code [inner, rows of the tile]}.
+   *
+   * @param a where they go; the first {@code rows × inner} elements are used
+   * @param addresses where each row begins
+   * @param first the first of them
+   */
+  static void interleave(float[] a, long[] addresses, int first, int rows, int inner) {
+    for (int tile = 0; tile < rows; tile += TILE_ROWS) {
+      int height = Math.min(TILE_ROWS, rows - tile);
+      for (int row = 0; row < height; row++) {
+        interleaveRow(a, tile * inner + row, height, addresses[first + tile + row], inner);
+      }
+    }
+  }
+
+  /** The same of rows that lie {@code stride} bytes apart. */
+  static void interleave(float[] a, long address, long stride, int rows, int inner) {
+    for (int tile = 0; tile < rows; tile += TILE_ROWS) {
+      int height = Math.min(TILE_ROWS, rows - tile);
+      for (int row = 0; row < height; row++) {
+        interleaveRow(a, tile * inner + row, height, address + (tile + row) * stride, inner);
+      }
+    }
+  }
+
+  private static void interleaveRow(float[] a, int at, int step, long row, int inner) {
+    for (int k = 0; k < inner; k++) {
+      a[at + k * step] = MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, row + (long) k * Float.BYTES);
+    }
+  }
+
+  /**
+   * Multiplies interleaved rows by the panels {@code from} to {@code to} − 1.
+   *
+   * @param c where the result of the first row and the first of these panels goes
+   * @param cStride bytes from one row of the result to the next
+   */
+  static void run(float[] a, int rows, Panels b, int from, int to, long c, long cStride) {
+    int inner = b.inner;
+    long out = c;
+    int panel = from;
+    if (rows == 1) {
+      for (; panel + 1 < Math.min(to, b.wide); panel += 2) {
+        if (WIDE == 4) {
+          WideTiles.row1Pair(a, 0, inner, b.at(panel), b.at(panel + 1), out);
+        } else {
+          NarrowTiles.row1Pair(a, 0, inner, b.at(panel), b.at(panel + 1), out);
+        }
+        out += 2L * WIDE * BYTES;
+      }
+    }
+    for (; panel < to; panel++) {
+      int width = b.width(panel);
+      if (width == 4) {
+        wide(a, rows, inner, b.at(panel), out, cStride);
+      } else {
+        narrow(a, rows, inner, b.at(panel), out, cStride);
+      }
+      out += (long) width * BYTES;
+    }
+  }
+
+  private static void wide(float[] a, int rows, int inner, long b, long c, long cStride) {
+    int row = 0;
+    for (; row + TILE_ROWS <= rows; row += TILE_ROWS) {
+      WideTiles.rows6(a, row * inner, inner, b, c + row * cStride, cStride);
+    }
+    int at = row * inner;
+    long out = c + row * cStride;
+    switch (rows - row) {
+      case 1 -> WideTiles.rows1(a, at, inner, b, out);
+      case 2 -> WideTiles.rows2(a, at, inner, b, out, cStride);
+      case 3 -> WideTiles.rows3(a, at, inner, b, out, cStride);
+      case 4 -> WideTiles.rows4(a, at, inner, b, out, cStride);
+      case 5 -> WideTiles.rows5(a, at, inner, b, out, cStride);
+      default -> {}
+    }
+  }
+
+  private static void narrow(float[] a, int rows, int inner, long b, long c, long cStride) {
+    int row = 0;
+    for (; row + TILE_ROWS <= rows; row += TILE_ROWS) {
+      NarrowTiles.rows6(a, row * inner, inner, b, c + row * cStride, cStride);
+    }
+    int at = row * inner;
+    long out = c + row * cStride;
+    switch (rows - row) {
+      case 1 -> NarrowTiles.rows1(a, at, inner, b, out);
+      case 2 -> NarrowTiles.rows2(a, at, inner, b, out, cStride);
+      case 3 -> NarrowTiles.rows3(a, at, inner, b, out, cStride);
+      case 4 -> NarrowTiles.rows4(a, at, inner, b, out, cStride);
+      case 5 -> NarrowTiles.rows5(a, at, inner, b, out, cStride);
+      default -> {}
+    }
+  }
+}

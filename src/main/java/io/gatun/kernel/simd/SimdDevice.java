@@ -1,0 +1,52 @@
+package io.gatun.kernel.simd;
+
+import io.gatun.kernel.Kernels;
+import io.gatun.kernel.PackedMatrix;
+import io.gatun.kernel.PackedRecurrent;
+import io.gatun.kernel.RecurrentSpec;
+import io.gatun.kernel.RecurrentWeights;
+import io.gatun.kernel.Workers;
+import io.gatun.kernel.scalar.ScalarDevice;
+import io.gatun.tensor.DType;
+import io.gatun.tensor.Tensor;
+
+/**
+ * The CPU through the Vector API, as wide as the machine is. Reals are float32. What has no vector
+ * form is inherited from the plain loops.
+ *
+ * <p>Thread-safe; packed weights are native memory, given back when they are closed.
+ */
+public final class SimdDevice extends ScalarDevice {
+
+  /** Opens the device; {@link SimdProvider} knows whether that is possible. */
+  SimdDevice() {
+    super(SimdProvider.NAME, DType.FLOAT32);
+  }
+
+  @Override
+  public String description() {
+    return "Vector API, "
+        + Lanes.SPECIES.vectorBitSize()
+        + "-bit ("
+        + Lanes.LANES
+        + " float32 lanes), JDK "
+        + System.getProperty("java.version");
+  }
+
+  @Override
+  public PackedMatrix pack(Tensor matrix, Tensor bias) {
+    return new SimdPackedMatrix(matrix, bias);
+  }
+
+  @Override
+  public PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights) {
+    return SimdPackedRecurrent.handles(spec, weights)
+        ? new SimdPackedRecurrent(spec, weights)
+        : super.pack(spec, weights);
+  }
+
+  @Override
+  public Kernels open(Workers workers) {
+    return new SimdKernels(this, workers);
+  }
+}

@@ -1,0 +1,361 @@
+package io.gatun.kernel.simd;
+
+import static io.gatun.kernel.simd.Lanes.BYTES;
+import static io.gatun.kernel.simd.Lanes.LANES;
+import static io.gatun.kernel.simd.Lanes.MEMORY;
+
+import io.gatun.kernel.Activation;
+import io.gatun.kernel.PackedMatrix;
+import io.gatun.kernel.PackedRecurrent;
+import io.gatun.kernel.RecurrentCall;
+import io.gatun.kernel.RecurrentSpec.Cell;
+import io.gatun.kernel.Reduction;
+import io.gatun.kernel.Region;
+import io.gatun.kernel.Workers;
+import io.gatun.kernel.scalar.ScalarKernels;
+import io.gatun.tensor.DType;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * The doors of the vector kernels: what comes in is checked here, and from here on there are only
+ * addresses. Rows that are no whole number of vectors are computed in scratch memory, filled up
+ * with something harmless, so that no kernel has a second form for what is left over and an
+ * element's bits do not depend on where in a vector it lay.
+ */
+final class SimdKernels extends ScalarKernels {
+  private final Scratch[] scratch;
+  private final MultiplyRun multiply;
+  private final RecurrentRun recurrent;
+
+  SimdKernels(SimdDevice device, Workers workers) {
+    super(device, workers);
+    scratch = new Scratch[workers.size()];
+    for (int i = 0; i < scratch.length; i++) {
+      scratch[i] = new Scratch();
+    }
+    multiply = new MultiplyRun(scratch);
+    recurrent = new RecurrentRun(scratch);
+  }
+
+  private static <T> T own(Class<T> type, String operand, Object packed) {
+    if (!type.isInstance(packed)) {
+      throw new IllegalArgumentException(
+          operand
+              + " is a "
+              + (packed == null ? "null" : packed.getClass().getSimpleName())
+              + " of another device");
+    }
+    return type.cast(packed);
+  }
+
+  private static long address(Region region) {
+    return region == null ? 0 : readable("region", region, 0);
+  }
+
+  // ---- linear algebra -------------------------------------------------------------------------
+
+  @Override
+  public void multiply(
+      Region a,
+      long aRowStride,
+      int rows,
+      PackedMatrix b,
+      Activation activation,
+      Region c,
+      long cRowStride) {
+    SimdPackedMatrix matrix = own(SimdPackedMatrix.class, "b", b);
+    checkMultiply(a, aRowStride, rows, b, c, cRowStride);
+    int parts =
+        multiply.prepare(address(a), aRowStride, rows, matrix, activation, address(c), cRowStride);
+    workers.run(parts, multiply);
+  }
+
+  @Override
+  public void recurrent(PackedRecurrent layer, RecurrentCall call) {
+    if (!(layer instanceof SimdPackedRecurrent packed)) {
+      super.recurrent(layer, call);
+      return;
+    }
+    checkRecurrent(packed.spec(), call);
+    if (call.batch == 0) {
+      return;
+    }
+    boolean lstm = packed.spec().cell() == Cell.LSTM;
+    recurrent.prepare(
+        packed,
+        call,
+        address(call.input),
+        address(call.lengths),
+        address(call.initialHidden),
+        lstm ? address(call.initialCell) : 0,
+        address(call.output),
+        address(call.finalHidden),
+        lstm ? address(call.finalCell) : 0);
+    workers.run(recurrent.parts(), recurrent);
+  }
+
+  // ---- element by element ---------------------------------------------------------------------
+
+  @Override
+  public void activate(Activation activation, Region input, Region output, long count) {
+    checkElementwise(input, output, count);
+    long in = address(input);
+    long out = address(output);
+    // An int counts the vectors of one call.
+    long chunk = (long) LANES << 24;
+    long whole = count / LANES * LANES;
+    for (long done = 0; done < whole; done += chunk) {
+      int vectors = (int) (Math.min(chunk, whole - done) / LANES);
+      long at = done * Float.BYTES;
+      Activations.apply(activation, in + at, 0, out + at, 0, 1, vectors);
+    }
+    if (whole < count) {
+      long at = whole * Float.BYTES;
+      long rest = (count - whole) * Float.BYTES;
+      long temporary = reserve(BYTES);
+      MemorySegment.copy(MEMORY, in + at, MEMORY, temporary, rest);
+      Activations.apply(activation, temporary, 0, temporary, 0, 1, 1);
+      MemorySegment.copy(MEMORY, temporary, MEMORY, out + at, rest);
+    }
+  }
+
+  /** Scratch memory of the calling thread. */
+  private long reserve(long bytes) {
+    scratch[0].reserve(0, 0, bytes);
+    return scratch[0].address();
+  }
+
+  // ---- over rows ------------------------------------------------------------------------------
+
+  @Override
+  public void softmax(
+      Region input, Region output, int rows, int size, Region lengths, int rowsPerLength) {
+    checkRows(input, output, rows, size);
+    checkSoftmaxLengths(lengths, rows, size, rowsPerLength);
+    long in = address(input);
+    long out = address(output);
+    long partial = reserve(BYTES + (long) Lanes.padded(size) * Float.BYTES);
+    long staged = partial + BYTES;
+    for (int row = 0; row < rows; row++) {
+      int length = lengths == null ? size : lengthAt(lengths, row / rowsPerLength);
+      long offset = (long) row * size * Float.BYTES;
+      int vectors = Lanes.vectors(length);
+      long from = stage(in + offset, staged, length, Float.NEGATIVE_INFINITY);
+      long to = from == staged ? staged : out + offset;
+      float maximum = maximum(from, vectors, partial);
+      RowPasses.expAndSum(from, to, vectors, partial, maximum);
+      RowPasses.scale(to, to, vectors, 1 / (float) sum(partial));
+      unstage(to, out + offset, length);
+      fill(out + offset, length, size, 0);
+    }
+  }
+
+  @Override
+  public void logSoftmax(Region input, Region output, int rows, int size) {
+    checkRows(input, output, rows, size);
+    long in = address(input);
+    long out = address(output);
+    long partial = reserve(BYTES + (long) Lanes.padded(size) * Float.BYTES);
+    long staged = partial + BYTES;
+    int vectors = Lanes.vectors(size);
+    for (int row = 0; row < rows; row++) {
+      long offset = (long) row * size * Float.BYTES;
+      long from = stage(in + offset, staged, size, Float.NEGATIVE_INFINITY);
+      long to = from == staged ? staged : out + offset;
+      float maximum = maximum(from, vectors, partial);
+      RowPasses.expSum(from, vectors, partial, maximum);
+      RowPasses.subtract(from, to, vectors, maximum, (float) Math.log(sum(partial)));
+      unstage(to, out + offset, size);
+    }
+  }
+
+  @Override
+  public void layerNorm(
+      Region input, Region output, int rows, int size, Region scale, Region shift, double epsilon) {
+    checkRows(input, output, rows, size);
+    checkLayerNorm(size, scale, shift, epsilon);
+    long in = address(input);
+    long out = address(output);
+    int vectors = Lanes.vectors(size);
+    long row = (long) vectors * BYTES;
+    long partial = reserve(BYTES + 3 * row);
+    long staged = partial + BYTES;
+    long scales = stage(address(scale), staged + row, size, 0);
+    long shifts = shift == null ? 0 : stage(address(shift), staged + 2 * row, size, 0);
+    for (int i = 0; i < rows; i++) {
+      long offset = (long) i * size * Float.BYTES;
+      long from = stage(in + offset, staged, size, 0);
+      long to = from == staged ? staged : out + offset;
+      normalise(from, to, size, scales, shifts, epsilon, partial);
+      unstage(to, out + offset, size);
+    }
+  }
+
+  /** One row of whole vectors; what it is filled up with is 0, and is overwritten. */
+  private static void normalise(
+      long from, long to, int size, long scale, long shift, double epsilon, long partial) {
+    int vectors = Lanes.vectors(size);
+    RowPasses.sum(from, vectors, partial);
+    float mean = (float) (sum(partial) / size);
+    // What fills the row up lies at its mean and adds nothing to its variance.
+    fill(from, size, vectors * LANES, mean);
+    RowPasses.squares(from, vectors, partial, mean);
+    float factor = (float) (1 / Math.sqrt(sum(partial) / size + epsilon));
+    RowPasses.normalise(from, to, vectors, mean, factor, scale);
+    if (shift != 0) {
+      RowPasses.addBias(to, 0, 1, vectors, shift);
+    }
+  }
+
+  @Override
+  public void reduce(
+      Reduction reduction, Region input, Region output, long outer, int size, long inner) {
+    if (inner != 1 || size < LANES || reduction == Reduction.PRODUCT) {
+      super.reduce(reduction, input, output, outer, size, inner);
+      return;
+    }
+    checkReduce(input, output, outer, size, inner);
+    long in = address(input);
+    long out = address(output);
+    int vectors = size / LANES;
+    long partial = reserve(BYTES);
+    for (long row = 0; row < outer; row++) {
+      long from = in + row * size * Float.BYTES;
+      SimdPackedMatrix.put(out, row, reduceRow(reduction, from, size, vectors, partial));
+    }
+  }
+
+  private static float reduceRow(
+      Reduction reduction, long from, int size, int vectors, long partial) {
+    int rest = vectors * LANES;
+    switch (reduction) {
+      case MAXIMUM, MINIMUM -> {
+        // The passes pass over NaN; a sum does not.
+        RowPasses.sum(from, vectors, partial);
+        double sum = sum(partial);
+        boolean largest = reduction == Reduction.MAXIMUM;
+        if (largest) {
+          RowPasses.maximum(from, vectors, partial);
+        } else {
+          RowPasses.minimum(from, vectors, partial);
+        }
+        float result = SimdPackedMatrix.get(partial, 0);
+        for (int i = 1; i < LANES; i++) {
+          float x = SimdPackedMatrix.get(partial, i);
+          result = largest ? Math.max(result, x) : Math.min(result, x);
+        }
+        for (int i = rest; i < size; i++) {
+          float x = SimdPackedMatrix.get(from, i);
+          result = largest ? Math.max(result, x) : Math.min(result, x);
+        }
+        return Double.isNaN(sum) ? nanOrInfinite(from, rest, result) : result;
+      }
+      case L2 -> {
+        RowPasses.squares(from, vectors, partial, 0f);
+        double sum = sum(partial);
+        for (int i = rest; i < size; i++) {
+          float x = SimdPackedMatrix.get(from, i);
+          sum += (double) x * x;
+        }
+        return (float) Math.sqrt(sum);
+      }
+      default -> {
+        RowPasses.sum(from, vectors, partial);
+        double sum = sum(partial);
+        for (int i = rest; i < size; i++) {
+          sum += SimdPackedMatrix.get(from, i);
+        }
+        return (float) (reduction == Reduction.MEAN ? sum / size : sum);
+      }
+    }
+  }
+
+  /** A sum that is NaN may come from infinities of both signs: then the result stands. */
+  private static float nanOrInfinite(long from, int size, float result) {
+    for (int i = 0; i < size; i++) {
+      if (Float.isNaN(SimdPackedMatrix.get(from, i))) {
+        return Float.NaN;
+      }
+    }
+    return result;
+  }
+
+  @Override
+  public void topK(
+      Region input, int rows, int size, int k, Region values, Region indices, DType indexType) {
+    if (k == 0 || k > 64 || size < LANES) {
+      super.topK(input, rows, size, k, values, indices, indexType);
+      return;
+    }
+    checkTopK(input, rows, size, k, values, indices, indexType);
+    long in = address(input);
+    long best = address(values);
+    long places = address(indices);
+    int width = indexType.bytes();
+    for (int row = 0; row < rows; row++) {
+      TopK.row(
+          in + (long) row * size * Float.BYTES,
+          size,
+          k,
+          best + (long) row * k * Float.BYTES,
+          places + (long) row * k * width,
+          width);
+    }
+  }
+
+  // ---- rows that are no whole number of vectors -----------------------------------------------
+
+  /**
+   * Where a row can be read as whole vectors: where it lies, or if it is none of whole vectors, in
+   * scratch memory, filled up with a value.
+   */
+  private static long stage(long row, long staged, int size, float filling) {
+    if (size % LANES == 0) {
+      return row;
+    }
+    MemorySegment.copy(MEMORY, row, MEMORY, staged, (long) size * Float.BYTES);
+    fill(staged, size, Lanes.padded(size), filling);
+    return staged;
+  }
+
+  private static void unstage(long from, long row, int size) {
+    if (from != row) {
+      MemorySegment.copy(MEMORY, from, MEMORY, row, (long) size * Float.BYTES);
+    }
+  }
+
+  private static void fill(long row, int from, int to, float value) {
+    for (int i = from; i < to; i++) {
+      MEMORY.set(ValueLayout.JAVA_FLOAT_UNALIGNED, row + (long) i * Float.BYTES, value);
+    }
+  }
+
+  /** The lanes' partial sums, always in the same order. */
+  private static double sum(long partial) {
+    double sum = 0;
+    for (int i = 0; i < LANES; i++) {
+      sum += MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, partial + (long) i * Float.BYTES);
+    }
+    return sum;
+  }
+
+  private static float maximum(long row, int vectors, long partial) {
+    RowPasses.maximum(row, vectors, partial);
+    float maximum = Float.NEGATIVE_INFINITY;
+    for (int i = 0; i < LANES; i++) {
+      float x = MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, partial + (long) i * Float.BYTES);
+      maximum = Math.max(maximum, x);
+    }
+    return maximum;
+  }
+
+  /** Gives scratch memory back; another operation would take new. */
+  @Override
+  public void close() {
+    for (Scratch each : scratch) {
+      each.close();
+    }
+    super.close();
+  }
+}

@@ -1,0 +1,92 @@
+package io.gatun.kernel.simd;
+
+import io.gatun.kernel.HostBuffer;
+import io.gatun.kernel.PackedMatrix;
+import io.gatun.tensor.DType;
+import io.gatun.tensor.ShapeException;
+import io.gatun.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+
+/** A matrix in panels, and its bias filled up to whole vectors. */
+final class SimdPackedMatrix implements PackedMatrix {
+  final Panels panels;
+
+  /** Where the bias lies, as many vectors as the panels have; 0 without one. */
+  final long bias;
+
+  private final HostBuffer biasMemory;
+  private final int columns;
+
+  SimdPackedMatrix(Tensor matrix, Tensor bias) {
+    if (matrix.rank() != 2) {
+      throw new ShapeException("matrix is " + matrix.shape() + ", expected [inner, columns]");
+    }
+    if (bias != null && (bias.rank() != 1 || bias.dim(0) != matrix.dim(1))) {
+      throw new ShapeException("bias is " + bias.shape() + ", expected [" + matrix.dim(1) + "]");
+    }
+    int inner = Math.toIntExact(matrix.dim(0));
+    this.columns = Math.toIntExact(matrix.dim(1));
+    try (Arena arena = Arena.ofConfined()) {
+      long from = floats(arena, matrix);
+      long[] starts = new long[columns];
+      long[] strides = new long[columns];
+      for (int column = 0; column < columns; column++) {
+        starts[column] = from + (long) column * Float.BYTES;
+      }
+      Arrays.fill(strides, (long) columns * Float.BYTES);
+      this.panels = new Panels(inner, starts, strides);
+      if (bias == null) {
+        this.biasMemory = null;
+        this.bias = 0;
+      } else {
+        this.biasMemory = HostBuffer.allocate((long) panels.vectors * Lanes.BYTES);
+        this.bias = biasMemory.address();
+        long values = floats(arena, bias);
+        for (int i = 0; i < columns; i++) {
+          put(this.bias, i, get(values, i));
+        }
+      }
+    }
+  }
+
+  /** A copy of a tensor in contiguous float32, that lives as long as the arena. */
+  static long floats(Arena arena, Tensor tensor) {
+    return Tensor.allocate(arena, DType.FLOAT32, tensor.shape().dims())
+        .copyFrom(tensor)
+        .segment()
+        .address();
+  }
+
+  static float get(long address, long index) {
+    return Lanes.MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, address + index * Float.BYTES);
+  }
+
+  static void put(long address, long index, float value) {
+    Lanes.MEMORY.set(ValueLayout.JAVA_FLOAT_UNALIGNED, address + index * Float.BYTES, value);
+  }
+
+  @Override
+  public int inner() {
+    return panels.inner;
+  }
+
+  @Override
+  public int columns() {
+    return columns;
+  }
+
+  @Override
+  public long bytes() {
+    return panels.bytes() + (biasMemory == null ? 0 : biasMemory.bytes());
+  }
+
+  @Override
+  public void close() {
+    panels.close();
+    if (biasMemory != null) {
+      biasMemory.close();
+    }
+  }
+}

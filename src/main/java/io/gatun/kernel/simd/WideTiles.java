@@ -1,0 +1,418 @@
+package io.gatun.kernel.simd;
+
+import static io.gatun.kernel.simd.Lanes.BYTES;
+import static io.gatun.kernel.simd.Lanes.MEMORY;
+import static io.gatun.kernel.simd.Lanes.ORDER;
+import static io.gatun.kernel.simd.Lanes.SPECIES;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * Register tiles of the matrix product over wide panels: some rows of the left side by a panel of 4
+ * vectors.
+ *
+ * <p>Left sides come interleaved in a heap array, {@code a[at + rows k + row]}: a broadcast from an
+ * array inlines in every profile, one from a segment does not. Every sum is one chain of FMAs over
+ * k from zero on, so that the bits of an element depend neither on the tile it was in nor on its
+ * neighbours. Each method is as plain as it is for a reason: C1 must be able to compile it (no
+ * unrolling over k, nothing loaded before the loop), the counter is an {@code int} (a {@code long}
+ * one costs a fifth of the speed), and nothing of ours is called that takes or gives vectors.
+ */
+final class WideTiles {
+  private WideTiles() {}
+
+  /** 6 rows of the left side. */
+  static void rows6(float[] a, int at, int inner, long b, long c, long cStride) {
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    FloatVector c02 = FloatVector.zero(SPECIES);
+    FloatVector c03 = FloatVector.zero(SPECIES);
+    FloatVector c10 = FloatVector.zero(SPECIES);
+    FloatVector c11 = FloatVector.zero(SPECIES);
+    FloatVector c12 = FloatVector.zero(SPECIES);
+    FloatVector c13 = FloatVector.zero(SPECIES);
+    FloatVector c20 = FloatVector.zero(SPECIES);
+    FloatVector c21 = FloatVector.zero(SPECIES);
+    FloatVector c22 = FloatVector.zero(SPECIES);
+    FloatVector c23 = FloatVector.zero(SPECIES);
+    FloatVector c30 = FloatVector.zero(SPECIES);
+    FloatVector c31 = FloatVector.zero(SPECIES);
+    FloatVector c32 = FloatVector.zero(SPECIES);
+    FloatVector c33 = FloatVector.zero(SPECIES);
+    FloatVector c40 = FloatVector.zero(SPECIES);
+    FloatVector c41 = FloatVector.zero(SPECIES);
+    FloatVector c42 = FloatVector.zero(SPECIES);
+    FloatVector c43 = FloatVector.zero(SPECIES);
+    FloatVector c50 = FloatVector.zero(SPECIES);
+    FloatVector c51 = FloatVector.zero(SPECIES);
+    FloatVector c52 = FloatVector.zero(SPECIES);
+    FloatVector c53 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long p = b + (long) k * (4L * BYTES);
+      FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER);
+      FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER);
+      FloatVector b2 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 2L * BYTES, ORDER);
+      FloatVector b3 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 3L * BYTES, ORDER);
+      int i = at + 6 * k;
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      c02 = a0.fma(b2, c02);
+      c03 = a0.fma(b3, c03);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + 1]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+      c12 = a1.fma(b2, c12);
+      c13 = a1.fma(b3, c13);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2]);
+      c20 = a2.fma(b0, c20);
+      c21 = a2.fma(b1, c21);
+      c22 = a2.fma(b2, c22);
+      c23 = a2.fma(b3, c23);
+      FloatVector a3 = FloatVector.broadcast(SPECIES, a[i + 3]);
+      c30 = a3.fma(b0, c30);
+      c31 = a3.fma(b1, c31);
+      c32 = a3.fma(b2, c32);
+      c33 = a3.fma(b3, c33);
+      FloatVector a4 = FloatVector.broadcast(SPECIES, a[i + 4]);
+      c40 = a4.fma(b0, c40);
+      c41 = a4.fma(b1, c41);
+      c42 = a4.fma(b2, c42);
+      c43 = a4.fma(b3, c43);
+      FloatVector a5 = FloatVector.broadcast(SPECIES, a[i + 5]);
+      c50 = a5.fma(b0, c50);
+      c51 = a5.fma(b1, c51);
+      c52 = a5.fma(b2, c52);
+      c53 = a5.fma(b3, c53);
+    }
+    c00.intoMemorySegment(MEMORY, c, ORDER);
+    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    c02.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    c03.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    long r1 = c + cStride;
+    c10.intoMemorySegment(MEMORY, r1, ORDER);
+    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    c12.intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
+    c13.intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
+    long r2 = r1 + cStride;
+    c20.intoMemorySegment(MEMORY, r2, ORDER);
+    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    c22.intoMemorySegment(MEMORY, r2 + 2L * BYTES, ORDER);
+    c23.intoMemorySegment(MEMORY, r2 + 3L * BYTES, ORDER);
+    long r3 = r2 + cStride;
+    c30.intoMemorySegment(MEMORY, r3, ORDER);
+    c31.intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
+    c32.intoMemorySegment(MEMORY, r3 + 2L * BYTES, ORDER);
+    c33.intoMemorySegment(MEMORY, r3 + 3L * BYTES, ORDER);
+    long r4 = r3 + cStride;
+    c40.intoMemorySegment(MEMORY, r4, ORDER);
+    c41.intoMemorySegment(MEMORY, r4 + BYTES, ORDER);
+    c42.intoMemorySegment(MEMORY, r4 + 2L * BYTES, ORDER);
+    c43.intoMemorySegment(MEMORY, r4 + 3L * BYTES, ORDER);
+    long r5 = r4 + cStride;
+    c50.intoMemorySegment(MEMORY, r5, ORDER);
+    c51.intoMemorySegment(MEMORY, r5 + BYTES, ORDER);
+    c52.intoMemorySegment(MEMORY, r5 + 2L * BYTES, ORDER);
+    c53.intoMemorySegment(MEMORY, r5 + 3L * BYTES, ORDER);
+  }
+
+  /** 5 rows of the left side. */
+  static void rows5(float[] a, int at, int inner, long b, long c, long cStride) {
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    FloatVector c02 = FloatVector.zero(SPECIES);
+    FloatVector c03 = FloatVector.zero(SPECIES);
+    FloatVector c10 = FloatVector.zero(SPECIES);
+    FloatVector c11 = FloatVector.zero(SPECIES);
+    FloatVector c12 = FloatVector.zero(SPECIES);
+    FloatVector c13 = FloatVector.zero(SPECIES);
+    FloatVector c20 = FloatVector.zero(SPECIES);
+    FloatVector c21 = FloatVector.zero(SPECIES);
+    FloatVector c22 = FloatVector.zero(SPECIES);
+    FloatVector c23 = FloatVector.zero(SPECIES);
+    FloatVector c30 = FloatVector.zero(SPECIES);
+    FloatVector c31 = FloatVector.zero(SPECIES);
+    FloatVector c32 = FloatVector.zero(SPECIES);
+    FloatVector c33 = FloatVector.zero(SPECIES);
+    FloatVector c40 = FloatVector.zero(SPECIES);
+    FloatVector c41 = FloatVector.zero(SPECIES);
+    FloatVector c42 = FloatVector.zero(SPECIES);
+    FloatVector c43 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long p = b + (long) k * (4L * BYTES);
+      FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER);
+      FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER);
+      FloatVector b2 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 2L * BYTES, ORDER);
+      FloatVector b3 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 3L * BYTES, ORDER);
+      int i = at + 5 * k;
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      c02 = a0.fma(b2, c02);
+      c03 = a0.fma(b3, c03);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + 1]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+      c12 = a1.fma(b2, c12);
+      c13 = a1.fma(b3, c13);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2]);
+      c20 = a2.fma(b0, c20);
+      c21 = a2.fma(b1, c21);
+      c22 = a2.fma(b2, c22);
+      c23 = a2.fma(b3, c23);
+      FloatVector a3 = FloatVector.broadcast(SPECIES, a[i + 3]);
+      c30 = a3.fma(b0, c30);
+      c31 = a3.fma(b1, c31);
+      c32 = a3.fma(b2, c32);
+      c33 = a3.fma(b3, c33);
+      FloatVector a4 = FloatVector.broadcast(SPECIES, a[i + 4]);
+      c40 = a4.fma(b0, c40);
+      c41 = a4.fma(b1, c41);
+      c42 = a4.fma(b2, c42);
+      c43 = a4.fma(b3, c43);
+    }
+    c00.intoMemorySegment(MEMORY, c, ORDER);
+    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    c02.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    c03.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    long r1 = c + cStride;
+    c10.intoMemorySegment(MEMORY, r1, ORDER);
+    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    c12.intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
+    c13.intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
+    long r2 = r1 + cStride;
+    c20.intoMemorySegment(MEMORY, r2, ORDER);
+    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    c22.intoMemorySegment(MEMORY, r2 + 2L * BYTES, ORDER);
+    c23.intoMemorySegment(MEMORY, r2 + 3L * BYTES, ORDER);
+    long r3 = r2 + cStride;
+    c30.intoMemorySegment(MEMORY, r3, ORDER);
+    c31.intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
+    c32.intoMemorySegment(MEMORY, r3 + 2L * BYTES, ORDER);
+    c33.intoMemorySegment(MEMORY, r3 + 3L * BYTES, ORDER);
+    long r4 = r3 + cStride;
+    c40.intoMemorySegment(MEMORY, r4, ORDER);
+    c41.intoMemorySegment(MEMORY, r4 + BYTES, ORDER);
+    c42.intoMemorySegment(MEMORY, r4 + 2L * BYTES, ORDER);
+    c43.intoMemorySegment(MEMORY, r4 + 3L * BYTES, ORDER);
+  }
+
+  /** 4 rows of the left side. */
+  static void rows4(float[] a, int at, int inner, long b, long c, long cStride) {
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    FloatVector c02 = FloatVector.zero(SPECIES);
+    FloatVector c03 = FloatVector.zero(SPECIES);
+    FloatVector c10 = FloatVector.zero(SPECIES);
+    FloatVector c11 = FloatVector.zero(SPECIES);
+    FloatVector c12 = FloatVector.zero(SPECIES);
+    FloatVector c13 = FloatVector.zero(SPECIES);
+    FloatVector c20 = FloatVector.zero(SPECIES);
+    FloatVector c21 = FloatVector.zero(SPECIES);
+    FloatVector c22 = FloatVector.zero(SPECIES);
+    FloatVector c23 = FloatVector.zero(SPECIES);
+    FloatVector c30 = FloatVector.zero(SPECIES);
+    FloatVector c31 = FloatVector.zero(SPECIES);
+    FloatVector c32 = FloatVector.zero(SPECIES);
+    FloatVector c33 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long p = b + (long) k * (4L * BYTES);
+      FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER);
+      FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER);
+      FloatVector b2 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 2L * BYTES, ORDER);
+      FloatVector b3 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 3L * BYTES, ORDER);
+      int i = at + 4 * k;
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      c02 = a0.fma(b2, c02);
+      c03 = a0.fma(b3, c03);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + 1]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+      c12 = a1.fma(b2, c12);
+      c13 = a1.fma(b3, c13);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2]);
+      c20 = a2.fma(b0, c20);
+      c21 = a2.fma(b1, c21);
+      c22 = a2.fma(b2, c22);
+      c23 = a2.fma(b3, c23);
+      FloatVector a3 = FloatVector.broadcast(SPECIES, a[i + 3]);
+      c30 = a3.fma(b0, c30);
+      c31 = a3.fma(b1, c31);
+      c32 = a3.fma(b2, c32);
+      c33 = a3.fma(b3, c33);
+    }
+    c00.intoMemorySegment(MEMORY, c, ORDER);
+    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    c02.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    c03.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    long r1 = c + cStride;
+    c10.intoMemorySegment(MEMORY, r1, ORDER);
+    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    c12.intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
+    c13.intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
+    long r2 = r1 + cStride;
+    c20.intoMemorySegment(MEMORY, r2, ORDER);
+    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    c22.intoMemorySegment(MEMORY, r2 + 2L * BYTES, ORDER);
+    c23.intoMemorySegment(MEMORY, r2 + 3L * BYTES, ORDER);
+    long r3 = r2 + cStride;
+    c30.intoMemorySegment(MEMORY, r3, ORDER);
+    c31.intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
+    c32.intoMemorySegment(MEMORY, r3 + 2L * BYTES, ORDER);
+    c33.intoMemorySegment(MEMORY, r3 + 3L * BYTES, ORDER);
+  }
+
+  /** 3 rows of the left side. */
+  static void rows3(float[] a, int at, int inner, long b, long c, long cStride) {
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    FloatVector c02 = FloatVector.zero(SPECIES);
+    FloatVector c03 = FloatVector.zero(SPECIES);
+    FloatVector c10 = FloatVector.zero(SPECIES);
+    FloatVector c11 = FloatVector.zero(SPECIES);
+    FloatVector c12 = FloatVector.zero(SPECIES);
+    FloatVector c13 = FloatVector.zero(SPECIES);
+    FloatVector c20 = FloatVector.zero(SPECIES);
+    FloatVector c21 = FloatVector.zero(SPECIES);
+    FloatVector c22 = FloatVector.zero(SPECIES);
+    FloatVector c23 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long p = b + (long) k * (4L * BYTES);
+      FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER);
+      FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER);
+      FloatVector b2 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 2L * BYTES, ORDER);
+      FloatVector b3 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 3L * BYTES, ORDER);
+      int i = at + 3 * k;
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      c02 = a0.fma(b2, c02);
+      c03 = a0.fma(b3, c03);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + 1]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+      c12 = a1.fma(b2, c12);
+      c13 = a1.fma(b3, c13);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[i + 2]);
+      c20 = a2.fma(b0, c20);
+      c21 = a2.fma(b1, c21);
+      c22 = a2.fma(b2, c22);
+      c23 = a2.fma(b3, c23);
+    }
+    c00.intoMemorySegment(MEMORY, c, ORDER);
+    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    c02.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    c03.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    long r1 = c + cStride;
+    c10.intoMemorySegment(MEMORY, r1, ORDER);
+    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    c12.intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
+    c13.intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
+    long r2 = r1 + cStride;
+    c20.intoMemorySegment(MEMORY, r2, ORDER);
+    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    c22.intoMemorySegment(MEMORY, r2 + 2L * BYTES, ORDER);
+    c23.intoMemorySegment(MEMORY, r2 + 3L * BYTES, ORDER);
+  }
+
+  /** 2 rows of the left side. */
+  static void rows2(float[] a, int at, int inner, long b, long c, long cStride) {
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    FloatVector c02 = FloatVector.zero(SPECIES);
+    FloatVector c03 = FloatVector.zero(SPECIES);
+    FloatVector c10 = FloatVector.zero(SPECIES);
+    FloatVector c11 = FloatVector.zero(SPECIES);
+    FloatVector c12 = FloatVector.zero(SPECIES);
+    FloatVector c13 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long p = b + (long) k * (4L * BYTES);
+      FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER);
+      FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER);
+      FloatVector b2 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 2L * BYTES, ORDER);
+      FloatVector b3 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 3L * BYTES, ORDER);
+      int i = at + 2 * k;
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[i]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      c02 = a0.fma(b2, c02);
+      c03 = a0.fma(b3, c03);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[i + 1]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+      c12 = a1.fma(b2, c12);
+      c13 = a1.fma(b3, c13);
+    }
+    c00.intoMemorySegment(MEMORY, c, ORDER);
+    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    c02.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    c03.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    long r1 = c + cStride;
+    c10.intoMemorySegment(MEMORY, r1, ORDER);
+    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    c12.intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
+    c13.intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
+  }
+
+  /** 1 row of the left side. */
+  static void rows1(float[] a, int at, int inner, long b, long c) {
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    FloatVector c02 = FloatVector.zero(SPECIES);
+    FloatVector c03 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long p = b + (long) k * (4L * BYTES);
+      FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER);
+      FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER);
+      FloatVector b2 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 2L * BYTES, ORDER);
+      FloatVector b3 = FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 3L * BYTES, ORDER);
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[at + k]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      c02 = a0.fma(b2, c02);
+      c03 = a0.fma(b3, c03);
+    }
+    c00.intoMemorySegment(MEMORY, c, ORDER);
+    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    c02.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    c03.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+  }
+
+  /**
+   * One row of the left side by two panels at once: 4 sums alone do not hide the latency of an FMA.
+   */
+  static void row1Pair(float[] a, int at, int inner, long b, long bNext, long c) {
+    FloatVector c0 = FloatVector.zero(SPECIES);
+    FloatVector c1 = FloatVector.zero(SPECIES);
+    FloatVector c2 = FloatVector.zero(SPECIES);
+    FloatVector c3 = FloatVector.zero(SPECIES);
+    FloatVector c4 = FloatVector.zero(SPECIES);
+    FloatVector c5 = FloatVector.zero(SPECIES);
+    FloatVector c6 = FloatVector.zero(SPECIES);
+    FloatVector c7 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long step = (long) k * (4L * BYTES);
+      long p = b + step;
+      long q = bNext + step;
+      FloatVector x = FloatVector.broadcast(SPECIES, a[at + k]);
+      c0 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER), c0);
+      c1 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER), c1);
+      c2 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 2L * BYTES, ORDER), c2);
+      c3 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 3L * BYTES, ORDER), c3);
+      c4 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q, ORDER), c4);
+      c5 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q + BYTES, ORDER), c5);
+      c6 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q + 2L * BYTES, ORDER), c6);
+      c7 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q + 3L * BYTES, ORDER), c7);
+    }
+    c0.intoMemorySegment(MEMORY, c, ORDER);
+    c1.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    c2.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    c3.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    c4.intoMemorySegment(MEMORY, c + 4L * BYTES, ORDER);
+    c5.intoMemorySegment(MEMORY, c + 5L * BYTES, ORDER);
+    c6.intoMemorySegment(MEMORY, c + 6L * BYTES, ORDER);
+    c7.intoMemorySegment(MEMORY, c + 7L * BYTES, ORDER);
+  }
+}
