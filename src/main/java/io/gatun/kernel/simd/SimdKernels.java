@@ -228,47 +228,49 @@ final class SimdKernels extends ScalarKernels {
 
   private static float reduceRow(
       Reduction reduction, long from, int size, int vectors, long partial) {
-    int rest = vectors * LANES;
-    switch (reduction) {
-      case MAXIMUM, MINIMUM -> {
-        // The passes pass over NaN; a sum does not.
-        RowPasses.sum(from, vectors, partial);
-        double sum = sum(partial);
-        boolean largest = reduction == Reduction.MAXIMUM;
-        if (largest) {
-          RowPasses.maximum(from, vectors, partial);
-        } else {
-          RowPasses.minimum(from, vectors, partial);
-        }
-        float result = SimdPackedMatrix.get(partial, 0);
-        for (int i = 1; i < LANES; i++) {
-          float x = SimdPackedMatrix.get(partial, i);
-          result = largest ? Math.max(result, x) : Math.min(result, x);
-        }
-        for (int i = rest; i < size; i++) {
-          float x = SimdPackedMatrix.get(from, i);
-          result = largest ? Math.max(result, x) : Math.min(result, x);
-        }
-        return Double.isNaN(sum) ? nanOrInfinite(from, rest, result) : result;
-      }
-      case L2 -> {
-        RowPasses.squares(from, vectors, partial, 0f);
-        double sum = sum(partial);
-        for (int i = rest; i < size; i++) {
-          float x = SimdPackedMatrix.get(from, i);
-          sum += (double) x * x;
-        }
-        return (float) Math.sqrt(sum);
-      }
-      default -> {
-        RowPasses.sum(from, vectors, partial);
-        double sum = sum(partial);
-        for (int i = rest; i < size; i++) {
-          sum += SimdPackedMatrix.get(from, i);
-        }
-        return (float) (reduction == Reduction.MEAN ? sum / size : sum);
-      }
+    if (reduction == Reduction.MAXIMUM || reduction == Reduction.MINIMUM) {
+      return extreme(reduction, from, size, vectors, partial);
     }
+    int rest = vectors * LANES;
+    if (reduction == Reduction.L2) {
+      RowPasses.squares(from, vectors, partial, 0f);
+      double sum = sum(partial);
+      for (int i = rest; i < size; i++) {
+        float x = SimdPackedMatrix.get(from, i);
+        sum += (double) x * x;
+      }
+      return (float) Math.sqrt(sum);
+    }
+    RowPasses.sum(from, vectors, partial);
+    double sum = sum(partial);
+    for (int i = rest; i < size; i++) {
+      sum += SimdPackedMatrix.get(from, i);
+    }
+    return (float) (reduction == Reduction.MEAN ? sum / size : sum);
+  }
+
+  private static float extreme(
+      Reduction reduction, long from, int size, int vectors, long partial) {
+    int rest = vectors * LANES;
+    // The passes pass over NaN; a sum does not.
+    RowPasses.sum(from, vectors, partial);
+    final double sum = sum(partial);
+    boolean largest = reduction == Reduction.MAXIMUM;
+    if (largest) {
+      RowPasses.maximum(from, vectors, partial);
+    } else {
+      RowPasses.minimum(from, vectors, partial);
+    }
+    float result = SimdPackedMatrix.get(partial, 0);
+    for (int i = 1; i < LANES; i++) {
+      float x = SimdPackedMatrix.get(partial, i);
+      result = largest ? Math.max(result, x) : Math.min(result, x);
+    }
+    for (int i = rest; i < size; i++) {
+      float x = SimdPackedMatrix.get(from, i);
+      result = largest ? Math.max(result, x) : Math.min(result, x);
+    }
+    return Double.isNaN(sum) ? nanOrInfinite(from, rest, result) : result;
   }
 
   /** A sum that is NaN may come from infinities of both signs: then the result stands. */
