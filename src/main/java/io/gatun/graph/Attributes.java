@@ -1,5 +1,7 @@
 package io.gatun.graph;
 
+import io.gatun.kernel.Activation;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -33,6 +35,32 @@ public final class Attributes {
       }
     }
     return new Attributes(values);
+  }
+
+  /**
+   * These settings and the activations of a recurrent node: {@code activations} and the lists
+   * {@code activation_alpha} and {@code activation_beta} of those that have such parameters.
+   */
+  public Attributes withActivations(List<Activation> activations) {
+    List<String> names = new ArrayList<>();
+    float[] alphas = new float[activations.size()];
+    float[] betas = new float[activations.size()];
+    int alpha = 0;
+    int beta = 0;
+    for (Activation activation : activations) {
+      names.add(activation.kind().name());
+      if (RecurrentOperator.WITH_ALPHA.contains(activation.kind())) {
+        alphas[alpha++] = activation.alpha();
+      }
+      if (RecurrentOperator.WITH_BETA.contains(activation.kind())) {
+        betas[beta++] = activation.beta();
+      }
+    }
+    Map<String, Object> all = new LinkedHashMap<>(values);
+    all.put("activations", List.copyOf(names));
+    all.put("activation_alpha", Arrays.copyOf(alphas, alpha));
+    all.put("activation_beta", Arrays.copyOf(betas, beta));
+    return new Attributes(all);
   }
 
   private static Object normal(Object value) {

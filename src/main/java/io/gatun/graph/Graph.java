@@ -1,5 +1,6 @@
 package io.gatun.graph;
 
+import io.gatun.kernel.Activation;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.ShapeException;
 import io.gatun.tensor.Tensor;
@@ -183,6 +184,24 @@ public final class Graph {
       results.forEach(value -> value.producer(node));
       nodes.add(node);
       return results;
+    }
+
+    /** Adds a node that applies an activation to every element; it gets the given name. */
+    public Value activate(String valueName, Activation activation, Value value) {
+      if (activation.equals(Activation.IDENTITY)) {
+        return alias(valueName, value);
+      }
+      Attributes attributes =
+          Attributes.of(
+              "alpha",
+              activation.alpha(),
+              activation.kind() == Activation.Kind.SELU ? "gamma" : "beta",
+              activation.beta());
+      return node(
+          valueName,
+          ElementwiseOperators.Activate.operatorFor(activation.kind()),
+          attributes,
+          value);
     }
 
     /** Gives a value a second name, under which it can be asked for. */

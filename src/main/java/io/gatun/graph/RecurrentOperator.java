@@ -19,7 +19,8 @@ import java.util.Set;
  * ONNX RNN, GRU and LSTM with constant weights. Inputs: X, W {@code [directions, gates × hidden,
  * input]}, R, B, sequence_lens, initial_h, and for an LSTM initial_c and P; outputs Y {@code [time,
  * directions, batch, state]}, Y_h, and for an LSTM Y_c. With {@code layout} 1 the batch comes
- * first.
+ * first. Beyond ONNX, with {@code layout} 2 only Y differs from layout 0: {@code [time, batch,
+ * directions, state]}, so that two directions stand side by side without a copy.
  *
  * <p>Beyond ONNX, an LSTM may have a projection (input 8, {@code [directions, projection,
  * hidden]}), and every cell layer normalisation: attribute {@code epsilon} and inputs 9 to 14,
@@ -35,7 +36,7 @@ record RecurrentOperator(Cell cell) implements Operator {
   private static final int NORMALISATION = 9;
 
   /** Those whose {@code alpha} ONNX reads from the list; and those that read {@code beta}. */
-  private static final Set<Activation.Kind> WITH_ALPHA =
+  static final Set<Activation.Kind> WITH_ALPHA =
       Set.of(
           Activation.Kind.AFFINE,
           Activation.Kind.LEAKY_RELU,
@@ -46,7 +47,7 @@ record RecurrentOperator(Cell cell) implements Operator {
           Activation.Kind.SELU,
           Activation.Kind.SWISH);
 
-  private static final Set<Activation.Kind> WITH_BETA =
+  static final Set<Activation.Kind> WITH_BETA =
       Set.of(
           Activation.Kind.AFFINE,
           Activation.Kind.SCALED_TANH,
@@ -70,7 +71,11 @@ record RecurrentOperator(Cell cell) implements Operator {
   }
 
   private static boolean batchFirst(Attributes attributes) {
-    return attributes.integer("layout", 0) != 0;
+    return attributes.integer("layout", 0) == 1;
+  }
+
+  private static boolean directionsInner(Attributes attributes) {
+    return attributes.integer("layout", 0) == 2;
   }
 
   private static boolean reverse(Attributes attributes, int direction) {
@@ -183,7 +188,11 @@ record RecurrentOperator(Cell cell) implements Operator {
       inference.output(type, batch, time, directions, state);
       inference.output(type, batch, directions, state);
     } else {
-      inference.output(type, time, directions, batch, state);
+      if (directionsInner(attributes)) {
+        inference.output(type, time, batch, directions, state);
+      } else {
+        inference.output(type, time, directions, batch, state);
+      }
       inference.output(type, directions, batch, state);
     }
     if (cell == Cell.LSTM) {
@@ -283,6 +292,7 @@ record RecurrentOperator(Cell cell) implements Operator {
   private Step bind(Binding binding, Node node, PackedRecurrent[] packed) {
     int directions = packed.length;
     boolean batchFirst = batchFirst(node.attributes());
+    boolean inner = directionsInner(node.attributes());
     long[] x = binding.inputDims(0);
     long time = x[batchFirst ? 1 : 0];
     long batch = x[batchFirst ? 0 : 1];
@@ -300,10 +310,12 @@ record RecurrentOperator(Cell cell) implements Operator {
       call.inputTimeStride = batchFirst ? input : batch * input;
       call.inputRowStride = batchFirst ? time * input : input;
       call.lengths = binding.has(LENGTHS) ? binding.input(LENGTHS) : null;
-      // Y is [time, directions, batch, state], or [batch, time, directions, state].
+      // Y is [time, directions, batch, state], [batch, time, directions, state], or
+      // [time, batch, directions, state].
       call.outputTimeStride = batchFirst ? directions * state : directions * batch * state;
-      call.outputRowStride = batchFirst ? time * directions * state : state;
-      long first = batchFirst ? d * state : d * batch * state;
+      call.outputRowStride =
+          batchFirst ? time * directions * state : inner ? directions * state : state;
+      long first = batchFirst || inner ? d * state : d * batch * state;
       all[d] =
           new Direction(
               packed[d],

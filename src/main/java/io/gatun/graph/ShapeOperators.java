@@ -365,10 +365,11 @@ final class ShapeOperators {
       long[] steps = inference.integers("steps", 4);
       for (int i = 0; i < starts.length; i++) {
         int at = inference.axis(axes == null ? i : axes[i], inference.rank(0));
-        if (at == axis
-            && starts[i] == -1
-            && ends[i] >= Integer.MAX_VALUE
-            && (steps == null || steps[i] == 1)) {
+        long step = steps == null ? 1 : steps[i];
+        if (at == axis && step == -1 && starts[i] == -1 && ends[i] <= Integer.MIN_VALUE) {
+          return inference.dim(0, axis);
+        }
+        if (at == axis && starts[i] == -1 && ends[i] >= Integer.MAX_VALUE && step == 1) {
           return Dim.ONE;
         }
       }
