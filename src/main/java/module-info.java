@@ -11,6 +11,7 @@ module io.gatun {
   exports io.gatun.format;
   exports io.gatun.graph;
   exports io.gatun.kernel;
+  exports io.gatun.layer;
   exports io.gatun.tensor;
 
   uses io.gatun.kernel.DeviceProvider;

@@ -1,0 +1,162 @@
+package io.gatun.layer;
+
+import io.gatun.graph.Dim;
+import io.gatun.graph.Execution;
+import io.gatun.graph.Plan;
+import io.gatun.graph.Value;
+import io.gatun.kernel.Buffer;
+import io.gatun.kernel.Region;
+import io.gatun.kernel.Workers;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Runs a network that keeps its state from one run to the next: one time step at a time, or
+ * stretches of a sequence. The bits are those of one run over the whole sequence.
+ *
+ * <pre>{@code
+ * Recurrent.State initial = lstm.stateInputs(graph, DType.FLOAT32, "batch");
+ * Recurrent.Result result = lstm.unroll(graph, x, null, initial);
+ * …
+ * try (StatefulExecution loop =
+ *     StatefulExecution.of(plan, Workers.none(), batch, result.carries())) {
+ *   loop.execution().input("x", step);          // [1, batch, input]
+ *   while (read(step)) {
+ *     loop.run();
+ *     use(loop.execution().output("lstm"));
+ *   }
+ *   loop.zeroState();
+ * }
+ * }</pre>
+ *
+ * <p>The state stays on the device; running copies nothing and allocates nothing. The plan must
+ * compute the final states. Not thread-safe. Whoever made it closes it, before the plan.
+ */
+public final class StatefulExecution implements AutoCloseable {
+
+  /**
+   * A state between runs.
+   *
+   * @param input the graph's input that takes it
+   * @param output the value that is it after the run
+   */
+  public record Carry(String input, String output) {}
+
+  private static final class Slot {
+    final Carry carry;
+    final long[] dims;
+    final Buffer[] buffers;
+    final Region[] regions;
+
+    Slot(Carry carry, long[] dims, Buffer first, Buffer second, long bytes) {
+      this.carry = carry;
+      this.dims = dims;
+      this.buffers = new Buffer[] {first, second};
+      this.regions = new Region[] {new Region(), new Region()};
+      regions[0].set(first, 0, bytes);
+      regions[1].set(second, 0, bytes);
+    }
+  }
+
+  private final Execution execution;
+  private final List<Slot> slots = new ArrayList<>();
+  private final Buffer zeros;
+  private final Region zeroRegion = new Region();
+  private int current;
+  private boolean atZero;
+
+  private StatefulExecution(Plan plan, Workers workers, int batch, List<Carry> carries) {
+    List<Value> inputs = new ArrayList<>();
+    for (Carry carry : carries) {
+      Value input = find(plan.inputs(), carry.input(), "input");
+      Value output = find(plan.outputs(), carry.output(), "output");
+      if (output.type() != input.type() || output.rank() != input.rank()) {
+        throw new IllegalArgumentException(
+            "state " + output + " cannot become " + input + " of the next run");
+      }
+      inputs.add(input);
+    }
+    execution = plan.newExecution(workers);
+    long largest = 0;
+    for (Value input : inputs) {
+      long[] dims = new long[input.rank()];
+      long bytes = plan.device().stored(input.type()).bytes();
+      for (int axis = 0; axis < dims.length; axis++) {
+        Dim dim = input.dim(axis);
+        dims[axis] = dim.isKnown() ? dim.size() : batch;
+        bytes *= dims[axis];
+      }
+      largest = Math.max(largest, bytes);
+      slots.add(
+          new Slot(
+              carries.get(slots.size()),
+              dims,
+              plan.device().allocate(bytes),
+              plan.device().allocate(bytes),
+              bytes));
+    }
+    zeros = plan.device().allocate(largest);
+    zeroState();
+  }
+
+  /**
+   * A run whose states are zero.
+   *
+   * @param workers who shares the work
+   * @param batch the number of sequences
+   * @param carries which outputs become which inputs, see {@link Recurrent.Result#carries}
+   * @throws IllegalArgumentException if the plan does not have them
+   */
+  public static StatefulExecution of(Plan plan, Workers workers, int batch, List<Carry> carries) {
+    return new StatefulExecution(plan, workers, batch, carries);
+  }
+
+  private static Value find(List<Value> values, String name, String what) {
+    for (Value value : values) {
+      if (value.name().equals(name)) {
+        return value;
+      }
+    }
+    throw new IllegalArgumentException(
+        "the plan has no " + what + " " + name + " to carry; it has " + values);
+  }
+
+  /** What runs: for the inputs and outputs that are not states. */
+  public Execution execution() {
+    return execution;
+  }
+
+  /** Forgets: the next run starts from zeros. */
+  public void zeroState() {
+    for (Slot slot : slots) {
+      long bytes = slot.regions[0].bytes();
+      execution.input(slot.carry.input(), zeroRegion.set(zeros, 0, bytes), slot.dims);
+    }
+    atZero = true;
+  }
+
+  /** Runs over the time steps of the inputs; the final states become the next initial ones. */
+  public void run() {
+    int next = atZero ? 0 : 1 - current;
+    for (Slot slot : slots) {
+      if (!atZero) {
+        execution.input(slot.carry.input(), slot.regions[current], slot.dims);
+      }
+      execution.output(slot.carry.output(), slot.regions[next]);
+    }
+    execution.run();
+    current = next;
+    atZero = false;
+  }
+
+  /** Frees its memory. */
+  @Override
+  public void close() {
+    execution.close();
+    for (Slot slot : slots) {
+      slot.buffers[0].close();
+      slot.buffers[1].close();
+    }
+    zeros.close();
+  }
+}
