@@ -22,9 +22,6 @@ final class InflatedMember implements AutoCloseable {
   private static final long TRUSTED_RATIO = 16;
   private static final int CHUNK = 1 << 16;
 
-  /** Native calls on a buffer are kept short enough that a collection need not wait for them. */
-  private static final long MAX_OUTPUT = 1 << 20;
-
   private final MappedFile file;
   private final ZipDirectory.Member member;
   private final Inflater inflater = new Inflater(true);
@@ -69,10 +66,16 @@ final class InflatedMember implements AutoCloseable {
     read(ByteBuffer.wrap(target));
   }
 
-  /** Fills native memory. */
+  /**
+   * Fills native memory, by way of an array: JDK 21 inflates into no buffer whose arena another
+   * thread could close.
+   */
   void read(MemorySegment target) {
-    for (long done = 0; done < target.byteSize(); done += MAX_OUTPUT) {
-      read(target.asSlice(done, Math.min(MAX_OUTPUT, target.byteSize() - done)).asByteBuffer());
+    byte[] output = new byte[(int) Math.min(CHUNK, target.byteSize())];
+    for (long done = 0; done < target.byteSize(); done += output.length) {
+      int count = (int) Math.min(output.length, target.byteSize() - done);
+      read(ByteBuffer.wrap(output, 0, count));
+      MemorySegment.copy(output, 0, target, ValueLayout.JAVA_BYTE, done, count);
     }
   }
 
