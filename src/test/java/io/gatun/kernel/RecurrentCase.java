@@ -1,0 +1,311 @@
+package io.gatun.kernel;
+
+import io.gatun.kernel.KernelBench.Operand;
+import io.gatun.kernel.KernelBench.Packed;
+import io.gatun.kernel.KernelBench.Side;
+import io.gatun.tensor.DType;
+import io.gatun.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** One recurrent layer with weights, and sequences to run it over. */
+final class RecurrentCase {
+
+  /** The kinds of layer there are; sizes come later. */
+  enum Variant {
+    RNN_TANH(RecurrentSpec.Cell.RNN),
+    RNN_RELU(RecurrentSpec.Cell.RNN),
+    RNN_IDENTITY(RecurrentSpec.Cell.RNN),
+    RNN_SOFTSIGN_NO_BIAS(RecurrentSpec.Cell.RNN),
+    RNN_CLIP(RecurrentSpec.Cell.RNN),
+    RNN_NORMALISED(RecurrentSpec.Cell.RNN),
+    GRU_AFTER(RecurrentSpec.Cell.GRU),
+    GRU_BEFORE(RecurrentSpec.Cell.GRU),
+    GRU_AFTER_HARD_SIGMOID_RELU(RecurrentSpec.Cell.GRU),
+    GRU_BEFORE_HARD_SIGMOID_SOFTSIGN(RecurrentSpec.Cell.GRU),
+    GRU_AFTER_CLIP(RecurrentSpec.Cell.GRU),
+    GRU_BEFORE_CLIP_NO_BIAS(RecurrentSpec.Cell.GRU),
+    GRU_AFTER_NORMALISED(RecurrentSpec.Cell.GRU),
+    GRU_BEFORE_NORMALISED(RecurrentSpec.Cell.GRU),
+    LSTM(RecurrentSpec.Cell.LSTM),
+    LSTM_NO_BIAS(RecurrentSpec.Cell.LSTM),
+    LSTM_PEEPHOLES(RecurrentSpec.Cell.LSTM),
+    LSTM_PROJECTION(RecurrentSpec.Cell.LSTM),
+    LSTM_COUPLED(RecurrentSpec.Cell.LSTM),
+    LSTM_COUPLED_PEEPHOLES(RecurrentSpec.Cell.LSTM),
+    LSTM_CLIP(RecurrentSpec.Cell.LSTM),
+    LSTM_HARD_SIGMOID_ELU_SCALED_TANH(RecurrentSpec.Cell.LSTM),
+    LSTM_NORMALISED(RecurrentSpec.Cell.LSTM),
+    LSTM_EVERYTHING(RecurrentSpec.Cell.LSTM);
+
+    final RecurrentSpec.Cell cell;
+
+    Variant(RecurrentSpec.Cell cell) {
+      this.cell = cell;
+    }
+
+    boolean has(String feature) {
+      return this == LSTM_EVERYTHING
+              && !feature.equals("NO_BIAS")
+              && !feature.equals("HARD_SIGMOID")
+          || name().contains(feature);
+    }
+
+    private List<Activation> activations() {
+      if (this == RNN_RELU) {
+        return List.of(Activation.RELU);
+      }
+      if (this == RNN_IDENTITY) {
+        return List.of(Activation.IDENTITY);
+      }
+      if (this == RNN_SOFTSIGN_NO_BIAS) {
+        return List.of(Activation.of("softsign"));
+      }
+      if (this == GRU_AFTER_HARD_SIGMOID_RELU) {
+        return List.of(Activation.HARD_SIGMOID, Activation.RELU);
+      }
+      if (this == GRU_BEFORE_HARD_SIGMOID_SOFTSIGN) {
+        return List.of(Activation.HARD_SIGMOID_SIXTH, Activation.of("softsign"));
+      }
+      if (this == LSTM_HARD_SIGMOID_ELU_SCALED_TANH) {
+        return List.of(
+            Activation.HARD_SIGMOID,
+            Activation.of("elu"),
+            new Activation(Activation.Kind.SCALED_TANH, 0.75f, 1.5f));
+      }
+      return cell.defaultActivations();
+    }
+
+    RecurrentSpec spec(int input, int hidden, int projection) {
+      return new RecurrentSpec(
+          cell,
+          input,
+          hidden,
+          has("PROJECTION") ? projection : 0,
+          activations(),
+          has("CLIP") ? 0.25f : 0,
+          has("AFTER"),
+          has("COUPLED"),
+          has("NORMALISED") ? 1e-3f : 0);
+    }
+  }
+
+  /**
+   * What a run leaves: {@code [time, batch, state]}, {@code [batch, state]}, {@code [.., hidden]}.
+   */
+  record Result(double[] output, double[] hidden, double[] cell) {}
+
+  final KernelBench bench;
+  final Variant variant;
+  final RecurrentSpec spec;
+  final RecurrentWeights weights;
+  final Packed<PackedRecurrent> packed;
+  final int time;
+  final int batch;
+  final boolean reverse;
+
+  /** {@code [time, batch, input]}. */
+  final double[] x;
+
+  /** {@code null} if all are full. */
+  final long[] lengths;
+
+  /** {@code [batch, state]} and {@code [batch, hidden]}; {@code null} for zeros. */
+  final double[] hidden;
+
+  final double[] cell;
+
+  RecurrentCase(
+      KernelBench bench, Variant variant, int input, int hiddenSize, int time, int batch) {
+    this.bench = bench;
+    this.variant = variant;
+    this.time = time;
+    this.batch = batch;
+    spec = variant.spec(input, hiddenSize, 1 + bench.random.nextInt(hiddenSize + 3));
+    weights = randomWeights();
+    packed = bench.pack(device -> device.pack(spec, weights));
+    reverse = bench.random.nextBoolean();
+    x = bench.numbers(time * batch * input, 1);
+    if (bench.random.nextInt(3) == 0) {
+      lengths = null;
+    } else {
+      lengths = new long[batch];
+      Arrays.setAll(lengths, i -> bench.random.nextInt(time + 1));
+    }
+    boolean given = bench.random.nextInt(3) > 0;
+    hidden = given ? bench.numbers(batch * spec.stateSize(), 0.5) : null;
+    cell =
+        given && spec.cell() == RecurrentSpec.Cell.LSTM
+            ? bench.numbers(batch * hiddenSize, 0.5)
+            : null;
+  }
+
+  /** Sizes of all sorts, small enough to try many. */
+  static RecurrentCase random(KernelBench bench, Variant variant) {
+    int input = bench.size(40);
+    int hidden = Math.max(1, bench.size(70));
+    return new RecurrentCase(
+        bench, variant, input, hidden, 1 + bench.random.nextInt(9), 1 + bench.random.nextInt(7));
+  }
+
+  private RecurrentWeights randomWeights() {
+    int size = spec.hiddenSize();
+    double scale = 1 / Math.sqrt(size);
+    int gates = spec.gates();
+    boolean biases = !variant.has("NO_BIAS");
+    List<Tensor> normalisation = new ArrayList<>();
+    if (spec.layerNormalised()) {
+      for (int i = 0; i < (spec.cell() == RecurrentSpec.Cell.LSTM ? 6 : 4); i++) {
+        normalisation.add(bench.tensor(1, i < 4 ? gates * size : size));
+      }
+    }
+    return new RecurrentWeights(
+        tensors(gates, scale, size, spec.inputSize()),
+        tensors(gates, scale, size, spec.stateSize()),
+        biases ? tensors(gates, scale, size) : List.of(),
+        biases ? tensors(gates, scale, size) : List.of(),
+        variant.has("PEEPHOLES") ? tensors(3, 1, size) : List.of(),
+        spec.projectionSize() == 0 ? null : bench.tensor(scale, spec.projectionSize(), size),
+        normalisation);
+  }
+
+  private List<Tensor> tensors(int count, double scale, long... dims) {
+    List<Tensor> tensors = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      Tensor tensor = bench.tensor(scale, dims);
+      // Some lie crooked in memory.
+      if (dims.length == 2 && bench.random.nextBoolean()) {
+        tensor = tensor.transpose(1, 0).copy(bench.arena).transpose(1, 0);
+      }
+      tensors.add(tensor);
+    }
+    return tensors;
+  }
+
+  int state() {
+    return spec.stateSize();
+  }
+
+  /** The number of steps of a sequence. */
+  int length(int sequence) {
+    return lengths == null ? time : (int) lengths[sequence];
+  }
+
+  /** Runs everything as it is. */
+  Result run(Side side) {
+    return run(side, time, batch, reverse, x, lengths, hidden, cell);
+  }
+
+  /** Runs the layer over other sequences, laid out in memory in some way or other. */
+  Result run(
+      Side side,
+      int time,
+      int batch,
+      boolean reverse,
+      double[] x,
+      long[] lengths,
+      double[] hidden,
+      double[] cell) {
+    int input = spec.inputSize();
+    int state = state();
+    RecurrentCall call = new RecurrentCall();
+    call.reverse = reverse;
+    call.time = time;
+    call.batch = batch;
+    int inputGap = bench.random.nextInt(3);
+    if (bench.random.nextBoolean()) {
+      call.inputTimeStride = (long) batch * (input + inputGap);
+      call.inputRowStride = input + inputGap;
+    } else {
+      call.inputRowStride = (long) time * (input + inputGap);
+      call.inputTimeStride = input + inputGap;
+    }
+    int outputGap = bench.random.nextInt(3);
+    if (bench.random.nextBoolean()) {
+      call.outputTimeStride = (long) batch * (state + outputGap);
+      call.outputRowStride = state + outputGap;
+    } else {
+      call.outputRowStride = (long) time * (state + outputGap);
+      call.outputTimeStride = state + outputGap;
+    }
+    double[] laid = new double[time * batch * (input + inputGap)];
+    Arrays.fill(laid, Double.NaN);
+    for (int t = 0; t < time; t++) {
+      for (int b = 0; b < batch; b++) {
+        int at = (int) (t * call.inputTimeStride + b * call.inputRowStride);
+        System.arraycopy(x, (t * batch + b) * input, laid, at, input);
+      }
+    }
+    boolean lstm = spec.cell() == RecurrentSpec.Cell.LSTM;
+    Operand output = bench.output(time * batch * (state + outputGap));
+    Operand finalHidden = bench.output(batch * state);
+    Operand finalCell = lstm ? bench.output(batch * spec.hiddenSize()) : null;
+    call.input = side.of(bench.reals(laid));
+    call.lengths = lengths == null ? null : side.of(bench.integers(DType.INT32, lengths));
+    call.initialHidden = hidden == null ? null : side.of(bench.reals(hidden));
+    call.initialCell = cell == null ? null : side.of(bench.reals(cell));
+    call.output = side.of(output);
+    call.finalHidden = side.of(finalHidden);
+    call.finalCell = side.of(finalCell);
+    side.kernels().recurrent(side.of(packed), call);
+    double[] all = bench.download(side, output);
+    double[] dense = new double[time * batch * state];
+    int seen = 0;
+    for (int t = 0; t < time; t++) {
+      for (int b = 0; b < batch; b++) {
+        int at = (int) (t * call.outputTimeStride + b * call.outputRowStride);
+        System.arraycopy(all, at, dense, (t * batch + b) * state, state);
+        Arrays.fill(all, at, at + state, Double.NaN);
+        seen += state;
+      }
+    }
+    if (seen < all.length) {
+      double[] untouched = new double[all.length];
+      Arrays.fill(untouched, Double.NaN);
+      KernelBench.sameBits("between the outputs", untouched, all);
+    }
+    return new Result(
+        dense,
+        bench.download(side, finalHidden),
+        lstm ? bench.download(side, finalCell) : new double[0]);
+  }
+
+  /** What the rounding errors of a step are relative to, see {@link Threshold}. */
+  double magnitude(Result expected) {
+    double largest = 1;
+    for (double[] values : new double[][] {expected.output, expected.hidden, expected.cell}) {
+      for (double value : values) {
+        largest = Math.max(largest, Math.abs(value));
+      }
+    }
+    double terms = (spec.inputSize() + state()) / Math.sqrt(spec.hiddenSize()) / 4;
+    // Normalising divides by a deviation that may be as small as the root of its epsilon.
+    double normalised = spec.layerNormalised() ? 1 / Math.sqrt(spec.layerNormEpsilon()) : 1;
+    return (2 + terms) * largest * normalised;
+  }
+
+  /** The number of terms of a sum, over all steps. */
+  double terms() {
+    return (spec.inputSize() + state() + 2.0) * (time + 1);
+  }
+
+  @Override
+  public String toString() {
+    return variant
+        + " input "
+        + spec.inputSize()
+        + ", hidden "
+        + spec.hiddenSize()
+        + ", state "
+        + state()
+        + ", time "
+        + time
+        + ", batch "
+        + batch
+        + (reverse ? ", reverse" : "")
+        + ", lengths "
+        + Arrays.toString(lengths)
+        + (hidden == null ? "" : ", initial state");
+  }
+}

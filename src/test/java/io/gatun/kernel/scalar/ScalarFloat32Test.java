@@ -1,0 +1,13 @@
+package io.gatun.kernel.scalar;
+
+import io.gatun.kernel.Device;
+import io.gatun.kernel.KernelsContract;
+import io.gatun.tensor.DType;
+
+/** The plain twin in float32 keeps the contract. */
+class ScalarFloat32Test extends KernelsContract {
+  @Override
+  protected Device device() {
+    return new ScalarDevice(DType.FLOAT32);
+  }
+}
