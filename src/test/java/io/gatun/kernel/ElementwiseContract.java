@@ -211,61 +211,61 @@ interface ElementwiseContract {
   @Test
   default void binaryFunctionsBroadcast() {
     try (KernelBench bench = bench("binary")) {
-      for (int round = 0; round < 150; round++) {
-        BinaryOperation operation =
-            BinaryOperation.values()[round % BinaryOperation.values().length];
-        int rank = bench.random.nextInt(5);
-        long[] extent = new long[rank];
-        long[] aStrides = new long[rank];
-        long[] bStrides = new long[rank];
-        int count = 1;
-        int aCount = 1;
-        int bCount = 1;
-        for (int axis = rank - 1; axis >= 0; axis--) {
-          extent[axis] = axis == rank - 1 ? bench.size(70) : bench.random.nextInt(4) + 1;
-          count *= (int) extent[axis];
-          if (bench.random.nextInt(3) > 0) {
-            aStrides[axis] = aCount;
-            aCount *= (int) extent[axis];
+      for (int round = 0; round < 25; round++) {
+        for (BinaryOperation operation : BinaryOperation.values()) {
+          int rank = bench.random.nextInt(5);
+          long[] extent = new long[rank];
+          long[] aStrides = new long[rank];
+          long[] bStrides = new long[rank];
+          int count = 1;
+          int aCount = 1;
+          int bCount = 1;
+          for (int axis = rank - 1; axis >= 0; axis--) {
+            extent[axis] = axis == rank - 1 ? bench.size(70) : bench.random.nextInt(4) + 1;
+            count *= (int) extent[axis];
+            if (bench.random.nextInt(3) > 0) {
+              aStrides[axis] = aCount;
+              aCount *= (int) extent[axis];
+            }
+            if (bench.random.nextInt(3) > 0) {
+              bStrides[axis] = bCount;
+              bCount *= (int) extent[axis];
+            }
           }
-          if (bench.random.nextInt(3) > 0) {
-            bStrides[axis] = bCount;
-            bCount *= (int) extent[axis];
+          boolean power = operation == BinaryOperation.POWER;
+          double[] x = bench.numbers(aCount, 3);
+          for (int i = 0; i < x.length && power; i++) {
+            x[i] = Math.abs(x[i]);
           }
+          Operand a = bench.reals(x);
+          Operand b = bench.reals(bCount, 3);
+          Operand output = bench.output(count);
+          bench.both(
+              side ->
+                  side.kernels()
+                      .binary(
+                          operation,
+                          DType.FLOAT32,
+                          side.of(a),
+                          aStrides,
+                          side.of(b),
+                          bStrides,
+                          side.of(output),
+                          extent));
+          double[] y = bench.expected(output);
+          String what =
+              operation
+                  + " over "
+                  + Arrays.toString(extent)
+                  + " with strides "
+                  + Arrays.toString(aStrides)
+                  + " and "
+                  + Arrays.toString(bStrides);
+          // a^b = e^(b ln a): the exponent's error is relative to the exponent.
+          bench.compare(
+              what, output, 1, i -> Math.abs(y[i]) * (power ? 1 + Math.abs(Math.log(y[i])) : 1));
+          bench.clear();
         }
-        boolean power = operation == BinaryOperation.POWER;
-        double[] x = bench.numbers(aCount, 3);
-        for (int i = 0; i < x.length && power; i++) {
-          x[i] = Math.abs(x[i]);
-        }
-        Operand a = bench.reals(x);
-        Operand b = bench.reals(bCount, 3);
-        Operand output = bench.output(count);
-        bench.both(
-            side ->
-                side.kernels()
-                    .binary(
-                        operation,
-                        DType.FLOAT32,
-                        side.of(a),
-                        aStrides,
-                        side.of(b),
-                        bStrides,
-                        side.of(output),
-                        extent));
-        double[] y = bench.expected(output);
-        String what =
-            operation
-                + " over "
-                + Arrays.toString(extent)
-                + " with strides "
-                + Arrays.toString(aStrides)
-                + " and "
-                + Arrays.toString(bStrides);
-        // a^b = e^(b ln a): the exponent's error is relative to the exponent.
-        bench.compare(
-            what, output, 1, i -> Math.abs(y[i]) * (power ? 1 + Math.abs(Math.log(y[i])) : 1));
-        bench.clear();
       }
     }
   }

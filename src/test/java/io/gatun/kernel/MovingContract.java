@@ -62,7 +62,7 @@ interface MovingContract {
       for (DType type : DType.values()) {
         SharedArena weights = SharedArena.open("weights");
         Tensor tensor = Tensor.allocate(weights, type, 7, 3);
-        for (long i = 0; i < 21; i++) {
+        for (int i = 0; i < 21; i++) {
           tensor.setDouble(i, i / 3, i % 3);
         }
         Tensor heldByNobody = tensor.transpose(1, 0).copy(bench.arena);
@@ -72,16 +72,12 @@ interface MovingContract {
             Buffer transposed = device.constant(tensor.transpose(1, 0), "transposed");
             Buffer copied = device.constant(heldByNobody, "copied");
             Buffer unaligned = device.constant(crooked, "unaligned")) {
-          for (Buffer buffer : new Buffer[] {straight, transposed, copied, unaligned}) {
-            Tensor source =
-                buffer == straight
-                    ? tensor
-                    : buffer == transposed
-                        ? tensor.transpose(1, 0)
-                        : buffer == copied ? heldByNobody : crooked;
-            Tensor back = Tensor.allocate(bench.arena, type, source.shape().dims());
-            kernels.download(new Region(buffer), back);
-            assertArrayEquals(source.toDoubles(), back.toDoubles());
+          Buffer[] buffers = {straight, transposed, copied, unaligned};
+          Tensor[] sources = {tensor, tensor.transpose(1, 0), heldByNobody, crooked};
+          for (int i = 0; i < buffers.length; i++) {
+            Tensor back = Tensor.allocate(bench.arena, type, sources[i].shape().dims());
+            kernels.download(new Region(buffers[i]), back);
+            assertArrayEquals(sources[i].toDoubles(), back.toDoubles());
           }
         }
         weights.close();

@@ -119,12 +119,14 @@ interface ProductContract {
               .tested
               .kernels()
               .multiply(
-                  new Region(left.buffer(), left.offset() + row * inner * size, inner * size),
+                  new Region(
+                      left.buffer(), left.offset() + (long) row * inner * size, inner * size),
                   inner,
                   1,
                   bench.tested.of(b),
                   tanh,
-                  new Region(one.buffer(), one.offset() + row * columns * size, columns * size),
+                  new Region(
+                      one.buffer(), one.offset() + (long) row * columns * size, columns * size),
                   columns);
         }
         KernelBench.sameBits("row by row", together, bench.got(alone));

@@ -216,18 +216,18 @@ final class RecurrentCase {
     int inputGap = bench.random.nextInt(3);
     if (bench.random.nextBoolean()) {
       call.inputTimeStride = (long) batch * (input + inputGap);
-      call.inputRowStride = input + inputGap;
+      call.inputRowStride = (long) input + inputGap;
     } else {
       call.inputRowStride = (long) time * (input + inputGap);
-      call.inputTimeStride = input + inputGap;
+      call.inputTimeStride = (long) input + inputGap;
     }
     int outputGap = bench.random.nextInt(3);
     if (bench.random.nextBoolean()) {
       call.outputTimeStride = (long) batch * (state + outputGap);
-      call.outputRowStride = state + outputGap;
+      call.outputRowStride = (long) state + outputGap;
     } else {
       call.outputRowStride = (long) time * (state + outputGap);
-      call.outputTimeStride = state + outputGap;
+      call.outputTimeStride = (long) state + outputGap;
     }
     double[] laid = new double[time * batch * (input + inputGap)];
     Arrays.fill(laid, Double.NaN);

@@ -207,7 +207,7 @@ interface RecurrentContract {
     for (int t = 0; t < layer.time; t++) {
       Region from = side.of(input);
       Region to = side.of(output);
-      call.input.set(from.buffer(), from.offset() + t * step * size, step * size);
+      call.input.set(from.buffer(), from.offset() + (long) t * step * size, step * size);
       long rows = (long) layer.batch * state * size;
       call.output.set(to.buffer(), to.offset() + t * rows, rows);
       long[] now = new long[layer.batch];
