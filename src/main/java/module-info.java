@@ -12,6 +12,7 @@ module io.gatun {
   exports io.gatun.graph;
   exports io.gatun.kernel;
   exports io.gatun.layer;
+  exports io.gatun.sequence;
   exports io.gatun.tensor;
 
   uses io.gatun.kernel.DeviceProvider;
