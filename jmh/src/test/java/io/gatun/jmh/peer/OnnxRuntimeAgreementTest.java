@@ -1,0 +1,197 @@
+package io.gatun.jmh.peer;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ai.onnxruntime.OrtException;
+import io.gatun.graph.Attributes;
+import io.gatun.graph.Execution;
+import io.gatun.graph.Graph;
+import io.gatun.graph.Plan;
+import io.gatun.graph.Value;
+import io.gatun.kernel.Device;
+import io.gatun.kernel.Devices;
+import io.gatun.kernel.scalar.ScalarDevice;
+import io.gatun.tensor.DType;
+import io.gatun.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Random networks through ONNX Runtime, which nobody here wrote, and through ours. What ONNX
+ * Runtime does not support is counted, never passed over in silence.
+ */
+class OnnxRuntimeAgreementTest {
+  private static final int NETWORKS = Integer.getInteger("gatun.networks", 300);
+
+  private final long seed = Long.getLong("gatun.seed", System.nanoTime());
+  private final Random random = new Random(seed);
+
+  private Tensor weights(Arena arena, double scale, long... dims) {
+    Tensor tensor = Tensor.allocate(arena, DType.FLOAT32, dims);
+    float[] values = new float[Math.toIntExact(tensor.elements())];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) (random.nextGaussian() * scale);
+    }
+    return Tensor.ofFloats(arena, values, dims);
+  }
+
+  /** A recurrent network with every setting drawn at random, and what describes it. */
+  private Case recurrent(Arena arena) {
+    String cell = List.of("RNN", "GRU", "LSTM").get(random.nextInt(3));
+    int gates = cell.equals("LSTM") ? 4 : cell.equals("GRU") ? 3 : 1;
+    int time = 1 + random.nextInt(9);
+    int batch = 1 + random.nextInt(7);
+    int input = 1 + random.nextInt(20);
+    int hidden = 1 + random.nextInt(40);
+    String direction = List.of("forward", "reverse", "bidirectional").get(random.nextInt(3));
+    int directions = direction.equals("bidirectional") ? 2 : 1;
+    List<Object> settings = new ArrayList<>(List.of("direction", direction));
+    List<String> activations = new ArrayList<>();
+    if (random.nextInt(3) == 0) {
+      // Gates stay within 0 and 1, or states grow and their last bits decide the outcome.
+      List<String> gate = List.of("Sigmoid", "HardSigmoid");
+      List<String> any = List.of("Tanh", "Sigmoid", "Softsign", "HardSigmoid", "Relu", "Softplus");
+      int each = cell.equals("LSTM") ? 3 : cell.equals("GRU") ? 2 : 1;
+      for (int i = 0; i < directions * each; i++) {
+        boolean isGate = each > 1 && i % each == 0;
+        // An RNN's only activation feeds itself: bounded.
+        List<String> choice = isGate ? gate : each == 1 ? any.subList(0, 4) : any;
+        activations.add(choice.get(random.nextInt(choice.size())));
+      }
+      settings.addAll(List.of("activations", activations));
+      // Its GRU and LSTM read beyond the end of these lists and end the process; its RNN takes 0
+      // for the two where ONNX has defaults, so there they are given, for both directions.
+      if (cell.equals("RNN")) {
+        Collections.fill(activations, activations.get(0));
+        if (activations.get(0).equals("HardSigmoid")) {
+          float[] alphas = new float[directions];
+          float[] betas = new float[directions];
+          for (int d = 0; d < directions; d++) {
+            alphas[d] = 0.1f + 0.2f * random.nextFloat();
+            betas[d] = 0.4f + 0.2f * random.nextFloat();
+          }
+          settings.addAll(List.of("activation_alpha", alphas, "activation_beta", betas));
+        }
+      }
+    }
+    if (random.nextInt(4) == 0) {
+      settings.addAll(List.of("clip", 0.5f));
+    }
+    if (cell.equals("GRU")) {
+      settings.addAll(List.of("linear_before_reset", random.nextInt(2)));
+    }
+    if (cell.equals("LSTM") && random.nextInt(4) == 0) {
+      settings.addAll(List.of("input_forget", 1));
+    }
+    Graph.Builder g = Graph.builder("random");
+    List<Value> in = new ArrayList<>();
+    in.add(g.input("x", DType.FLOAT32, "time", "batch", input));
+    double scale = 1 / Math.sqrt(hidden);
+    in.add(g.constant("W", weights(arena, scale, directions, (long) gates * hidden, input)));
+    in.add(g.constant("R", weights(arena, scale, directions, (long) gates * hidden, hidden)));
+    boolean bias = random.nextBoolean();
+    in.add(bias ? g.constant("B", weights(arena, 0.5, directions, 2L * gates * hidden)) : null);
+    boolean ragged = random.nextBoolean();
+    in.add(ragged ? g.input("lengths", DType.INT32, "batch") : null);
+    boolean initial = random.nextBoolean();
+    in.add(initial ? g.input("h0", DType.FLOAT32, directions, "batch", hidden) : null);
+    List<String> names = new ArrayList<>(List.of("Y", "Y_h"));
+    boolean peepholes = false;
+    if (cell.equals("LSTM")) {
+      in.add(initial ? g.input("c0", DType.FLOAT32, directions, "batch", hidden) : null);
+      peepholes = random.nextBoolean();
+      in.add(peepholes ? g.constant("P", weights(arena, 0.5, directions, 3L * hidden)) : null);
+      names.add("Y_c");
+    }
+    g.node("cell", cell, Attributes.of(settings.toArray()), in, names);
+    Map<String, Tensor> inputs = new java.util.HashMap<>();
+    inputs.put("x", weights(arena, 1, time, batch, input));
+    int[] lengths = new int[batch];
+    Arrays.setAll(lengths, i -> i == 0 ? time : 1 + random.nextInt(time));
+    if (ragged) {
+      inputs.put("lengths", Tensor.ofInts(arena, lengths, batch));
+    }
+    if (initial) {
+      inputs.put("h0", weights(arena, 1, directions, batch, hidden));
+      if (cell.equals("LSTM")) {
+        inputs.put("c0", weights(arena, 1, directions, batch, hidden));
+      }
+    }
+    String problem =
+        cell + " " + time + "x" + batch + "x" + input + "x" + hidden + " " + settings
+            + (bias ? " bias" : "") + (ragged ? " lengths " + Arrays.toString(lengths) : "")
+            + (initial ? " initial" : "") + (peepholes ? " peepholes" : "");
+    return new Case(problem, g.build(), inputs, names, hidden + input);
+  }
+
+  private record Case(
+      String problem, Graph graph, Map<String, Tensor> inputs, List<String> outputs, int terms) {}
+
+  @Test
+  void recurrentNetworksAnswerAsOnnxRuntimeDoes() {
+    System.out.println("OnnxRuntimeAgreementTest: -Dgatun.seed=" + seed);
+    List<Device> devices = List.of(Devices.best(), new ScalarDevice(DType.FLOAT32));
+    int compared = 0;
+    List<String> refused = new ArrayList<>();
+    List<String> wrong = new ArrayList<>();
+    for (int i = 0; i < NETWORKS; i++) {
+      try (Arena arena = Arena.ofConfined()) {
+        Case network = recurrent(arena);
+        Map<String, Tensor> expected;
+        try (OnnxRuntimePeer peer =
+            new OnnxRuntimePeer(
+                network.graph, 1, network.outputs.toArray(new String[0]))) {
+          for (var input : network.inputs.entrySet()) {
+            peer.input(input.getKey(), input.getValue());
+          }
+          expected = peer.run(arena);
+        } catch (OrtException e) {
+          refused.add(network.problem + ": " + e.getMessage());
+          continue;
+        }
+        compared++;
+        for (Device device : devices) {
+          String difference = difference(device, network, expected);
+          if (difference != null) {
+            wrong.add(device.name() + ": " + network.problem + ": " + difference);
+          }
+        }
+      }
+    }
+    System.out.println(
+        compared + " random recurrent networks compared with ONNX Runtime, " + refused.size()
+            + " refused by it");
+    assertTrue(wrong.isEmpty(), wrong.size() + " differ:\n" + String.join("\n", wrong));
+    assertTrue(refused.size() < NETWORKS / 4, String.join("\n", refused));
+  }
+
+  private static String difference(Device device, Case network, Map<String, Tensor> expected) {
+    String[] names = network.outputs.toArray(new String[0]);
+    try (Plan plan = Plan.on(device, network.graph, names);
+        Execution run = plan.newExecution()) {
+      network.inputs.forEach(run::input);
+      run.run();
+      // ONNX Runtime's own sigmoid and tanh are good to about 1e-6; errors add up over the steps.
+      double allowed = 4e-6 * Math.max(1, Math.log(network.terms) / Math.log(2));
+      for (String name : names) {
+        assertEquals(expected.get(name).shape(), run.output(name).shape());
+        float[] theirs = expected.get(name).toFloats();
+        float[] ours = run.output(name).toFloats();
+        for (int i = 0; i < ours.length; i++) {
+          double off = Math.abs(ours[i] - theirs[i]) / Math.max(1, Math.abs(theirs[i]));
+          if (!(off <= allowed)) {
+            return name + "[" + i + "] is " + ours[i] + ", theirs " + theirs[i];
+          }
+        }
+      }
+      return null;
+    }
+  }
+}
