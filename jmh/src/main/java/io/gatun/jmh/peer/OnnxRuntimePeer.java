@@ -46,12 +46,9 @@ public final class OnnxRuntimePeer implements AutoCloseable {
     OnnxTensor value =
         switch (tensor.dtype()) {
           case FLOAT32 ->
-              OnnxTensor.createTensor(
-                  environment, direct(tensor).asFloatBuffer(), dims);
-          case INT32 ->
-              OnnxTensor.createTensor(environment, direct(tensor).asIntBuffer(), dims);
-          case INT64 ->
-              OnnxTensor.createTensor(environment, direct(tensor).asLongBuffer(), dims);
+              OnnxTensor.createTensor(environment, direct(tensor).asFloatBuffer(), dims);
+          case INT32 -> OnnxTensor.createTensor(environment, direct(tensor).asIntBuffer(), dims);
+          case INT64 -> OnnxTensor.createTensor(environment, direct(tensor).asLongBuffer(), dims);
           default -> throw new IllegalArgumentException(name + " is " + tensor);
         };
     OnnxTensor before = inputs.put(name, value);

@@ -57,7 +57,8 @@ class OnnxRuntimeAgreementTest {
     if (random.nextInt(3) == 0) {
       // Gates stay within 0 and 1, or states grow and their last bits decide the outcome.
       List<String> gate = List.of("Sigmoid", "HardSigmoid");
-      List<String> any = List.of("Tanh", "Sigmoid", "Softsign", "HardSigmoid", "Relu", "Softplus");
+      // Its softplus overflows early, so it stays where it cannot: out of an LSTM's cell.
+      List<String> any = List.of("Tanh", "Sigmoid", "Softsign", "HardSigmoid", "Relu");
       int each = cell.equals("LSTM") ? 3 : cell.equals("GRU") ? 2 : 1;
       for (int i = 0; i < directions * each; i++) {
         boolean isGate = each > 1 && i % each == 0;
@@ -125,9 +126,21 @@ class OnnxRuntimeAgreementTest {
       }
     }
     String problem =
-        cell + " " + time + "x" + batch + "x" + input + "x" + hidden + " " + settings
-            + (bias ? " bias" : "") + (ragged ? " lengths " + Arrays.toString(lengths) : "")
-            + (initial ? " initial" : "") + (peepholes ? " peepholes" : "");
+        cell
+            + " "
+            + time
+            + "x"
+            + batch
+            + "x"
+            + input
+            + "x"
+            + hidden
+            + " "
+            + settings
+            + (bias ? " bias" : "")
+            + (ragged ? " lengths " + Arrays.toString(lengths) : "")
+            + (initial ? " initial" : "")
+            + (peepholes ? " peepholes" : "");
     return new Case(problem, g.build(), inputs, names, hidden + input);
   }
 
@@ -146,8 +159,7 @@ class OnnxRuntimeAgreementTest {
         Case network = recurrent(arena);
         Map<String, Tensor> expected;
         try (OnnxRuntimePeer peer =
-            new OnnxRuntimePeer(
-                network.graph, 1, network.outputs.toArray(new String[0]))) {
+            new OnnxRuntimePeer(network.graph, 1, network.outputs.toArray(new String[0]))) {
           for (var input : network.inputs.entrySet()) {
             peer.input(input.getKey(), input.getValue());
           }
@@ -166,7 +178,9 @@ class OnnxRuntimeAgreementTest {
       }
     }
     System.out.println(
-        compared + " random recurrent networks compared with ONNX Runtime, " + refused.size()
+        compared
+            + " random recurrent networks compared with ONNX Runtime, "
+            + refused.size()
             + " refused by it");
     assertTrue(wrong.isEmpty(), wrong.size() + " differ:\n" + String.join("\n", wrong));
     assertTrue(refused.size() < NETWORKS / 4, String.join("\n", refused));
