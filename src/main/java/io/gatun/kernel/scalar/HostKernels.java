@@ -180,7 +180,7 @@ public abstract class HostKernels implements Kernels {
     boolean empty = false;
     boolean beyond = false;
     for (int axis = 0; axis < extent.length; axis++) {
-      empty |= count("extent of axis " + axis, extent[axis]) == 0;
+      empty |= count("extent", extent[axis]) == 0;
       if (!empty && !beyond) {
         long steps = extent[axis] - 1;
         long span = steps * strides[axis];
