@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.gatun.kernel.Activation;
 import io.gatun.kernel.Buffer;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Devices;
@@ -12,7 +13,6 @@ import io.gatun.kernel.HostBuffer;
 import io.gatun.kernel.Kernels;
 import io.gatun.kernel.PackedMatrix;
 import io.gatun.kernel.PackedRecurrent;
-import io.gatun.kernel.Activation;
 import io.gatun.kernel.RecurrentCall;
 import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.RecurrentWeights;
@@ -82,7 +82,8 @@ class ScalarDeviceTest {
           assertTrue(buffer.bytes() >= bytes);
           assertEquals(0, ((HostBuffer) buffer).address() % 64);
           for (long i = 0; i < bytes; i++) {
-            byte at = ((HostBuffer) buffer).segment().get(java.lang.foreign.ValueLayout.JAVA_BYTE, i);
+            byte at =
+                ((HostBuffer) buffer).segment().get(java.lang.foreign.ValueLayout.JAVA_BYTE, i);
             assertEquals(0, at);
           }
         }
@@ -113,8 +114,7 @@ class ScalarDeviceTest {
       Tensor tensor = Tensor.allocate(arena, DType.FLOAT32, 4);
       Region region = new Region(device.wrap(tensor.segment()));
       Throwable[] thrown = new Throwable[1];
-      Thread thread =
-          new Thread(() -> kernels.activate(Activation.SIGMOID, region, region, 4));
+      Thread thread = new Thread(() -> kernels.activate(Activation.SIGMOID, region, region, 4));
       thread.setUncaughtExceptionHandler((t, e) -> thrown[0] = e);
       thread.start();
       thread.join();
@@ -124,8 +124,7 @@ class ScalarDeviceTest {
 
   @Test
   void onceSizesHaveBeenSeenNothingIsAllocated() {
-    var threads =
-        (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+    var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
     try (Device device = new ScalarDevice(DType.FLOAT32);
         Workers workers = new Workers(2);
         Arena arena = Arena.ofShared()) {

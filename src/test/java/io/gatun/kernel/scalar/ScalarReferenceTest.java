@@ -81,8 +81,7 @@ class ScalarReferenceTest {
       case RELU -> x > 0 ? x : 0;
       case TANH -> (Math.exp(x) - Math.exp(-x)) / (Math.exp(x) + Math.exp(-x));
       case SIGMOID -> 1 / (1 + Math.exp(-x));
-      case HARD_SIGMOID ->
-          alpha * x + beta > 1 ? 1 : alpha * x + beta < 0 ? 0 : alpha * x + beta;
+      case HARD_SIGMOID -> alpha * x + beta > 1 ? 1 : alpha * x + beta < 0 ? 0 : alpha * x + beta;
       case LEAKY_RELU -> x < 0 ? alpha * x : x;
       case THRESHOLDED_RELU -> x > alpha ? x : 0;
       case SCALED_TANH -> alpha * Math.tanh(beta * x);
@@ -113,8 +112,7 @@ class ScalarReferenceTest {
   void activationsAreTheirDefinitions() {
     Random random = Seeds.random("activations by definition");
     for (Activation.Kind kind : Activation.Kind.values()) {
-      for (Activation activation :
-          List.of(Activation.of(kind), new Activation(kind, 0.3f, 0.7f))) {
+      for (Activation activation : List.of(Activation.of(kind), new Activation(kind, 0.3f, 0.7f))) {
         double[] x = random(random, 50, 8);
         Region input = region(x);
         Region output = region(new double[x.length]);
@@ -283,15 +281,9 @@ class ScalarReferenceTest {
       }
       Tensor w = Tensor.ofDoubles(arena, weights, out, in / groups, kernel[0], kernel[1]);
       Region output = region(new double[expected.length]);
-      try (PackedConvolution packed =
-          device.pack(spec, w, Tensor.ofDoubles(arena, bias, out))) {
+      try (PackedConvolution packed = device.pack(spec, w, Tensor.ofDoubles(arena, bias, out))) {
         kernels.convolve(
-            packed,
-            region(x),
-            batch,
-            new long[] {height, width},
-            Activation.IDENTITY,
-            output);
+            packed, region(x), batch, new long[] {height, width}, Activation.IDENTITY, output);
       }
       compare(spec + "", expected, values(output), 40, i -> 10);
     }
