@@ -308,6 +308,11 @@ public final class Json {
     return (int) integer(least, Integer.MAX_VALUE);
   }
 
+  /** Whether this is a number that is written as an integer is. */
+  boolean isWhole() {
+    return kind == Kind.NUMBER && ((String) content).matches("-?\\d+");
+  }
+
   /** Returns a finite number; anything else is an error that names this value. */
   public double number() {
     if (kind != Kind.NUMBER) {

@@ -22,7 +22,8 @@ class RoomsTest {
   /**
    * Room to the rooms that it may know. The rooms of {@code kernel} behind the contract are found
    * as services, so nobody names them; files end in {@code format}, so what computes does not name
-   * it; what reads files does not name devices.
+   * it. What reads files does not name devices: of the kernel room it may know {@link
+   * #KNOWN_TO_FILES} alone, the words that a file has for functions.
    */
   private static final Map<String, Set<String>> MAY_KNOW =
       Map.ofEntries(
@@ -33,7 +34,7 @@ class RoomsTest {
           Map.entry("kernel.cuda", Set.of("tensor", "kernel", "kernel.scalar")),
           Map.entry("graph", Set.of("tensor", "kernel")),
           Map.entry("layer", Set.of("tensor", "kernel", "graph")),
-          Map.entry("format", Set.of("tensor", "graph", "layer")),
+          Map.entry("format", Set.of("tensor", "kernel", "graph", "layer")),
           Map.entry("sequence", Set.of("tensor", "kernel", "graph", "layer")),
           Map.entry("representation", Set.of("tensor", "kernel", "graph", "layer", "sequence")),
           Map.entry("training", Set.of("tensor", "kernel", "graph", "layer", "sequence")),
@@ -41,6 +42,8 @@ class RoomsTest {
               "batch",
               Set.of(
                   "tensor", "kernel", "graph", "layer", "format", "sequence", "representation")));
+
+  private static final String KNOWN_TO_FILES = "io/gatun/kernel/Activation";
 
   /** These rooms never see a file. */
   private static final Set<String> NO_FILES =
@@ -62,6 +65,22 @@ class RoomsTest {
       wrong.addAll(wrongRooms(type));
     }
     assertTrue(wrong.isEmpty(), () -> String.join("\n", wrong));
+  }
+
+  @Test
+  void whatReadsFilesNamesNoDevice() {
+    List<String> wrong = new ArrayList<>();
+    for (ClassReferences type : LibraryClasses.all().values()) {
+      for (String used : type.types()) {
+        if (room(type.packageName()).equals("format")
+            && room(packageOf(used)).startsWith("kernel")
+            && !used.equals(KNOWN_TO_FILES)
+            && !used.startsWith(KNOWN_TO_FILES + "$")) {
+          wrong.add(type.name() + " names " + used);
+        }
+      }
+    }
+    assertEquals(List.of(), wrong);
   }
 
   @Test
