@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -23,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
@@ -373,6 +375,17 @@ public final class Json {
               + (kind == Kind.STRING ? Suggestions.didYouMean((String) content, known) : ""));
     }
     return (String) content;
+  }
+
+  /** Returns the one of some things whose label this string is; the labels are listed if none. */
+  <T> T oneOf(T[] things, Function<T, String> label) {
+    String name = oneOf(Arrays.stream(things).map(label).toArray(String[]::new));
+    for (T thing : things) {
+      if (label.apply(thing).equals(name)) {
+        return thing;
+      }
+    }
+    throw new AssertionError(name);
   }
 
   private String shown() {

@@ -44,11 +44,7 @@ final class LayerWeights {
   }
 
   static Convention convention(Json value) {
-    String[] labels = new String[Convention.values().length];
-    for (Convention convention : Convention.values()) {
-      labels[convention.ordinal()] = convention.label();
-    }
-    return Convention.of(value.oneOf(labels));
+    return value.oneOf(Convention.values(), Convention::label);
   }
 
   /** Weights of a layer that is not recurrent. */
@@ -106,8 +102,13 @@ final class LayerWeights {
     }
     if (parts.isEmpty()) {
       throw value.error(
-          "is " + Json.quoted(prefix) + ", but no tensor of " + file + " is called "
-              + Json.quoted(prefix + ".…" + suffix) + Suggestions.didYouMean(prefix, parents()));
+          "is "
+              + Json.quoted(prefix)
+              + ", but no tensor of "
+              + file
+              + " is called "
+              + Json.quoted(prefix + ".…" + suffix)
+              + Suggestions.didYouMean(prefix, parents()));
     }
     return parts;
   }
@@ -157,7 +158,11 @@ final class LayerWeights {
     String wanted = name.string();
     if (!file.names().contains(wanted)) {
       throw name.error(
-          "is " + Json.quoted(wanted) + ", but " + file + " has no tensor of that name"
+          "is "
+              + Json.quoted(wanted)
+              + ", but "
+              + file
+              + " has no tensor of that name"
               + Suggestions.didYouMean(wanted, file.names()));
     }
     used.add(wanted);

@@ -77,11 +77,10 @@ public final class ModelFolder {
     Model read(Optional<Path> otherWeights) throws IOException {
       Json format = fields.require("format");
       if (!format.string().equals(FORMAT)) {
-        throw format.error(
-            "is " + Json.quoted(format.string()) + ", expected \"" + FORMAT + "\"");
+        throw format.error("is " + Json.quoted(format.string()) + ", expected \"" + FORMAT + "\"");
       }
       fields.find("$schema").ifPresent(Json::string);
-      Model.Kind kind = kind(fields.require("kind"));
+      Model.Kind kind = fields.require("kind").oneOf(Model.Kind.values(), Model.Kind::label);
       Model.Description description =
           new Model.Description(
               fields.string("name", String.valueOf(folder.getFileName())),
@@ -91,8 +90,7 @@ public final class ModelFolder {
               fields.string("origin", null));
       boolean pair = kind == Model.Kind.ENCODER_DECODER;
       boolean labelled = kind == Model.Kind.CLASSIFIER || kind == Model.Kind.TAGGER;
-      TextCodec source =
-          pair ? codec(fields.require("source")) : codec(fields.find("source"));
+      TextCodec source = pair ? codec(fields.require("source")) : codec(fields.find("source"));
       TextCodec target = pair ? codec(fields.require("target")) : null;
       Vocabulary labels = labelled ? vocabulary(fields.require("labels").fields(), true) : null;
       Json weights = fields.require("weights");
@@ -163,8 +161,7 @@ public final class ModelFolder {
 
     /** The last axis of the scores is the vocabulary, or the labels. */
     private static void checkScores(Model model, Json network, Model.Codecs codecs) {
-      Vocabulary symbols =
-          codecs.target() != null ? codecs.target().vocabulary() : codecs.labels();
+      Vocabulary symbols = codecs.target() != null ? codecs.target().vocabulary() : codecs.labels();
       if (symbols == null) {
         return;
       }
@@ -182,7 +179,12 @@ public final class ModelFolder {
               default -> "[time, batch, ";
             };
         throw network.error(
-            "ends in " + scores + ", expected " + axes + symbols.size() + "], a score for each of "
+            "ends in "
+                + scores
+                + ", expected "
+                + axes
+                + symbols.size()
+                + "], a score for each of "
                 + (codecs.target() != null ? "the target's symbols" : "the labels"));
       }
     }
@@ -199,7 +201,8 @@ public final class ModelFolder {
       if (!Files.exists(path)) {
         throw name.get()
             .error(
-                "is " + Json.quoted(name.get().string())
+                "is "
+                    + Json.quoted(name.get().string())
                     + ", but there is no such file beside the model; put it there, or give another"
                     + " file of weights");
       }
@@ -224,20 +227,6 @@ public final class ModelFolder {
       return folder.resolve(text);
     }
 
-    private static Model.Kind kind(Json value) {
-      String[] labels = new String[Model.Kind.values().length];
-      for (Model.Kind kind : Model.Kind.values()) {
-        labels[kind.ordinal()] = kind.label();
-      }
-      String label = value.oneOf(labels);
-      for (Model.Kind kind : Model.Kind.values()) {
-        if (kind.label().equals(label)) {
-          return kind;
-        }
-      }
-      throw new AssertionError(label);
-    }
-
     private TextCodec codec(Optional<Json> side) throws IOException {
       return side.isPresent() ? codec(side.get()) : null;
     }
@@ -245,11 +234,8 @@ public final class ModelFolder {
     private TextCodec codec(Json side) throws IOException {
       Json.Fields text = side.fields();
       Vocabulary vocabulary = vocabulary(text, false);
-      TextCodec.Tokens tokens = TextCodec.Tokens.CHARACTERS;
-      String kind = text.require("tokens").oneOf("characters", "words", "list");
-      for (TextCodec.Tokens each : TextCodec.Tokens.values()) {
-        tokens = each.label().equals(kind) ? each : tokens;
-      }
+      TextCodec.Tokens tokens =
+          text.require("tokens").oneOf(TextCodec.Tokens.values(), TextCodec.Tokens::label);
       TextCodec.Builder builder =
           TextCodec.builder(vocabulary)
               .tokens(tokens)
@@ -273,7 +259,9 @@ public final class ModelFolder {
         throw value
             .get()
             .error(
-                "is " + Json.quoted(symbol) + ", which is not in the vocabulary"
+                "is "
+                    + Json.quoted(symbol)
+                    + ", which is not in the vocabulary"
                     + Suggestions.didYouMean(symbol, vocabulary.symbols()));
       }
       return symbol;
@@ -329,8 +317,7 @@ public final class ModelFolder {
       if (best > beam) {
         throw value.get().error("has n_best above its beam of " + beam);
       }
-      return new Model.Generation(
-          maxLength, minLength, beam, best, penalty, ngram, suppressed);
+      return new Model.Generation(maxLength, minLength, beam, best, penalty, ngram, suppressed);
     }
   }
 }

@@ -111,8 +111,7 @@ final class NetworkReader {
     Optional<Json> outputs = fields.find("outputs");
     fields.done();
     if (layers.isEmpty() || layers.size() > MAX_LAYERS) {
-      throw layersJson.error(
-          "has " + layers.size() + " layers, expected 1 to " + MAX_LAYERS);
+      throw layersJson.error("has " + layers.size() + " layers, expected 1 to " + MAX_LAYERS);
     }
     for (Json layer : layers) {
       try {
@@ -161,12 +160,10 @@ final class NetworkReader {
     Json.Fields fields = input.fields();
     String name = fields.string("name");
     DType type =
-        DType.of(
-            fields
-                .find("type")
-                .map(t -> t.oneOf(Arrays.stream(DType.values()).map(DType::label).toArray(
-                    String[]::new)))
-                .orElse("float32"));
+        fields
+            .find("type")
+            .map(label -> label.oneOf(DType.values(), DType::label))
+            .orElse(DType.FLOAT32);
     List<Object> dims = new ArrayList<>();
     for (Json dim : fields.require("shape").items()) {
       if (dim.kind() == Json.Kind.STRING) {
@@ -213,7 +210,9 @@ final class NetworkReader {
     }
     if (known != null) {
       throw layer.error(
-          "is called " + Json.quoted(name) + ", and so is something before it; each layer needs a"
+          "is called "
+              + Json.quoted(name)
+              + ", and so is something before it; each layer needs a"
               + " \"name\" of its own");
     }
     List<Value> from = from(fields);
@@ -264,7 +263,9 @@ final class NetworkReader {
       List<String> names =
           graph.values().stream().filter(v -> v.constant() == null).map(Value::name).toList();
       throw name.error(
-          "is " + Json.quoted(name.string()) + ", but there is no such value before it"
+          "is "
+              + Json.quoted(name.string())
+              + ", but there is no such value before it"
               + Suggestions.didYouMean(name.string(), names));
     }
     return value;
@@ -289,7 +290,10 @@ final class NetworkReader {
         throw fields
             .object()
             .error(
-                "has a table of " + layer.rows() + " rows, but the vocabulary has " + vocabulary
+                "has a table of "
+                    + layer.rows()
+                    + " rows, but the vocabulary has "
+                    + vocabulary
                     + " symbols");
       }
       return layer.apply(graph, tokens);
@@ -366,9 +370,7 @@ final class NetworkReader {
   private Step gru(Json.Fields fields, String name, List<Value> from) {
     Gru.Builder builder = Gru.builder(name);
     fields.find("activation").ifPresent(a -> builder.activation(activation(a)));
-    fields
-        .find("recurrent_activation")
-        .ifPresent(a -> builder.recurrentActivation(activation(a)));
+    fields.find("recurrent_activation").ifPresent(a -> builder.recurrentActivation(activation(a)));
     fields.find("reset_after").ifPresent(r -> builder.resetAfter(r.bool()));
     RecurrentOptions options = recurrent(fields, builder, from);
     return () -> unroll(builder.build(), options);
@@ -376,8 +378,7 @@ final class NetworkReader {
 
   private Step lstm(Json.Fields fields, String name, List<Value> from) {
     Lstm.Builder builder = Lstm.builder(name);
-    Optional<Activation> gates =
-        fields.find("recurrent_activation").map(NetworkReader::activation);
+    Optional<Activation> gates = fields.find("recurrent_activation").map(NetworkReader::activation);
     Optional<Activation> candidate = fields.find("activation").map(NetworkReader::activation);
     Optional<Activation> output = fields.find("output_activation").map(NetworkReader::activation);
     Activation g = candidate.orElse(Activation.TANH);
@@ -405,8 +406,7 @@ final class NetworkReader {
     if (merge.isPresent()) {
       Merge how = Merge.of(merge.get().oneOf("concat", "sum", "mean", "product"));
       if (backward.isPresent()) {
-        builder.bidirectional(
-            how, weights.recurrent(backward.get(), convention, index, false));
+        builder.bidirectional(how, weights.recurrent(backward.get(), convention, index, false));
       } else if (convention == Convention.PYTORCH && LayerWeights.hasPrefix(parts)) {
         builder.bidirectional(how, weights.recurrent(parts, convention, index, true));
       } else if (convention == Convention.ONNX) {
@@ -482,7 +482,9 @@ final class NetworkReader {
     Value cell = count == 1 ? null : encoder.graph.find(layer + ".cell");
     if (count == 2 && cell == null) {
       throw initial.error(
-          "is " + Json.quoted(layer) + ", which has no cell state; write {\"hidden\": …, \"cell\":"
+          "is "
+              + Json.quoted(layer)
+              + ", which has no cell state; write {\"hidden\": …, \"cell\":"
               + " …}, and leave out what begins as zeros");
     }
     return List.of(Optional.of(hidden.name()), Optional.ofNullable(cell).map(Value::name));
@@ -552,8 +554,7 @@ final class NetworkReader {
                           attributes.add(attribute(value));
                         }));
     return () ->
-        graph.node(
-            name, operator, Attributes.of(attributes.toArray()), from.toArray(new Value[0]));
+        graph.node(name, operator, Attributes.of(attributes.toArray()), from.toArray(new Value[0]));
   }
 
   /** Whole numbers, other numbers, strings, truths, and lists of one of these. */
@@ -581,8 +582,7 @@ final class NetworkReader {
     };
   }
 
-  private Step withoutWeights(
-      String type, Json.Fields fields, String name, List<Value> from) {
+  private Step withoutWeights(String type, Json.Fields fields, String name, List<Value> from) {
     if (type.equals("concat")) {
       long stated = fields.find("axis").map(a -> a.integer(-MAX_RANK, MAX_RANK)).orElse(-1L);
       int axis = (int) stated;
@@ -654,8 +654,9 @@ final class NetworkReader {
     if (stated.isPresent() && stated.get().integer(1) != came) {
       throw stated
           .get()
-          .error(String.format(Locale.ROOT, "is %d, but %s %d",
-              stated.get().integer(1), weightsSay, came));
+          .error(
+              String.format(
+                  Locale.ROOT, "is %d, but %s %d", stated.get().integer(1), weightsSay, came));
     }
   }
 }

@@ -12,8 +12,7 @@ import java.util.regex.Pattern;
  * uses it. A keyword that is not known here is an error, so that none is passed over.
  */
 final class JsonSchema {
-  private static final Set<String> SILENT =
-      Set.of("$schema", "$defs", "title", "description");
+  private static final Set<String> SILENT = Set.of("$schema", "$defs", "title", "description");
 
   private final Json root;
 
@@ -76,7 +75,8 @@ final class JsonSchema {
         }
         yield true;
       }
-      case "additionalProperties" -> kind != Json.Kind.OBJECT || additional(argument, schema, value);
+      case "additionalProperties" ->
+          kind != Json.Kind.OBJECT || additional(argument, schema, value);
       case "items" -> {
         if (kind == Json.Kind.ARRAY) {
           value.items().forEach(item -> check(argument, item, problems));
@@ -87,9 +87,11 @@ final class JsonSchema {
       case "uniqueItems" -> kind != Json.Kind.ARRAY || unique(value);
       case "minProperties" ->
           kind != Json.Kind.OBJECT || value.members().size() >= argument.integer(0);
-      case "minLength" -> kind != Json.Kind.STRING || value.string().length() >= argument.integer(0);
+      case "minLength" ->
+          kind != Json.Kind.STRING || value.string().length() >= argument.integer(0);
       case "pattern" ->
-          kind != Json.Kind.STRING || Pattern.compile(argument.string()).matcher(value.string()).find();
+          kind != Json.Kind.STRING
+              || Pattern.compile(argument.string()).matcher(value.string()).find();
       case "minimum" -> kind != Json.Kind.NUMBER || value.number() >= argument.number();
       case "exclusiveMinimum" -> kind != Json.Kind.NUMBER || value.number() > argument.number();
       case "exclusiveMaximum" -> kind != Json.Kind.NUMBER || value.number() < argument.number();
@@ -114,7 +116,9 @@ final class JsonSchema {
 
   private static boolean unique(Json array) {
     Set<String> seen = new HashSet<>();
-    return array.strings().stream().allMatch(seen::add);
+    return array.items().stream()
+        .filter(item -> item.kind() == Json.Kind.STRING)
+        .allMatch(item -> seen.add(item.string()));
   }
 
   private static boolean isType(String type, Json value) {

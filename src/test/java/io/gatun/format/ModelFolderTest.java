@@ -69,8 +69,7 @@ class ModelFolderTest {
       assertEquals(
           List.of("tokens", "lengths"),
           model.encoder().inputs().stream().map(Value::name).toList());
-      assertEquals(
-          "token", model.decoder().inputs().get(0).name(), "the decoder's first input");
+      assertEquals("token", model.decoder().inputs().get(0).name(), "the decoder's first input");
       assertEquals("logits float32[1, batch, 74]", model.logits().toString());
       assertEquals(
           List.of(
@@ -98,8 +97,7 @@ class ModelFolderTest {
         Execution execution = plan.newExecution();
         Arena arena = Arena.ofConfined()) {
       for (Json word : expected.items().subList(0, 16)) {
-        int[] tokens =
-            model.source().orElseThrow().encode(word.members().get("word").string());
+        int[] tokens = model.source().orElseThrow().encode(word.members().get("word").string());
         execution.input("tokens", Tensor.ofInts(arena, tokens, tokens.length, 1));
         execution.input("lengths", Tensor.ofInts(arena, new int[] {tokens.length}, 1));
         execution.run();
@@ -158,8 +156,7 @@ class ModelFolderTest {
   }
 
   /** A PyTorch LSTM of 3 units over 4 features, both directions, a tagger's dense layer on top. */
-  private void writeTagger() throws IOException {
-    Random random = Seeds.random("ModelFolderTest.tagger");
+  private void writeTagger(Random random) throws IOException {
     try (Arena arena = Arena.ofConfined()) {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       tensors.put("embed.weight", random(arena, random, 5, 4));
@@ -223,15 +220,14 @@ class ModelFolderTest {
 
   @Test
   void weightsByPrefixAreThoseThatTheirNamesSay() throws IOException {
-    writeTagger();
+    writeTagger(Seeds.random("ModelFolderTest.weightsByPrefix"));
     float[] byPrefix = tags(TAGGER.replace("RNN", "\"rnn\""));
     float[] byName =
         tags(TAGGER.replace("RNN", named("") + ", \"backward\": " + named("_reverse")));
     assertArrayEquals(byName, byPrefix);
     float[] swapped =
         tags(TAGGER.replace("RNN", named("_reverse") + ", \"backward\": " + named("")));
-    assertTrue(
-        !Arrays.equals(byName, swapped), "the directions are told apart");
+    assertTrue(!Arrays.equals(byName, swapped), "the directions are told apart");
   }
 
   private static final String ATTENDING =
@@ -263,7 +259,7 @@ class ModelFolderTest {
 
   @Test
   void aDecoderIsLinkedToItsEncoder() throws IOException {
-    writeTagger();
+    writeTagger(new Random(1));
     Files.writeString(folder.resolve("model.json"), ATTENDING);
     assertEquals(List.of(), schema().problems(Json.read(folder.resolve("model.json"))));
     try (Model model = ModelFolder.open(folder)) {
@@ -282,8 +278,7 @@ class ModelFolderTest {
       Graph decoder = model.decoder();
       assertEquals("[1, batch, source_time]", dims(decoder, "attention.alignment"));
       assertEquals("[1, batch, 2]", dims(decoder, "logits"));
-      assertEquals(
-          new Model.Generation(7, 0, 4, 2, 0, 0, List.of(0)), model.generation());
+      assertEquals(new Model.Generation(7, 0, 4, 2, 0, 0, List.of(0)), model.generation());
       assertThrows(IllegalStateException.class, model::network);
     }
   }
@@ -332,11 +327,10 @@ class ModelFolderTest {
       })
   void aBrokenModelFileIsRefusedWithItsPlace(String line) throws IOException {
     String[] parts = line.split("\\|", -1);
-    writeTagger();
+    writeTagger(new Random(1));
     Path file = folder.resolve("model.json");
-    String broken = ATTENDING.replaceFirst(
-        Pattern.quote(parts[0]),
-        Matcher.quoteReplacement(parts[1]));
+    String broken =
+        ATTENDING.replaceFirst(Pattern.quote(parts[0]), Matcher.quoteReplacement(parts[1]));
     assertTrue(!broken.equals(ATTENDING), "the model has " + parts[0]);
     Files.writeString(file, broken);
     ModelFormatException refused =
@@ -349,7 +343,7 @@ class ModelFolderTest {
 
   @Test
   void aModelFileCutAnywhereIsRefused() throws IOException {
-    writeTagger();
+    writeTagger(new Random(1));
     Path file = folder.resolve("model.json");
     for (int length = 0; length < ATTENDING.strip().length(); length += 7) {
       Files.writeString(file, ATTENDING.substring(0, length));
@@ -363,7 +357,8 @@ class ModelFolderTest {
   void aModelWithoutAFolderOrWeightsSaysSo() throws IOException {
     assertThrows(IOException.class, () -> ModelFolder.open(folder));
     Files.writeString(
-        folder.resolve("model.json"), TAGGER.replace("RNN", "\"rnn\"").replace("\"file\"", "\"x\""));
+        folder.resolve("model.json"),
+        TAGGER.replace("RNN", "\"rnn\"").replace("{\"file\": \"w", "{\"x\": \"w"));
     Files.writeString(folder.resolve("symbols.txt"), "?\n");
     ModelFormatException refused =
         assertThrows(ModelFormatException.class, () -> ModelFolder.open(folder));
