@@ -8,6 +8,7 @@ module io.gatun {
   requires static jdk.incubator.vector;
   requires com.fasterxml.jackson.core;
 
+  exports io.gatun.batch;
   exports io.gatun.format;
   exports io.gatun.graph;
   exports io.gatun.kernel;

@@ -1,0 +1,23 @@
+package io.gatun.batch;
+
+/** Hears how a run goes. Called on the thread that runs the batch; what it throws ends the run. */
+public interface BatchListener {
+  /** Hears nothing. */
+  BatchListener NONE = new BatchListener() {};
+
+  /**
+   * A record was left out. Called in the order of the records.
+   *
+   * @param number the record's number, counted from 1
+   * @param reason why
+   */
+  default void bad(long number, String reason) {}
+
+  /**
+   * How far the run is. Called after answers were written and at every {@link
+   * BatchOptions#progressMillis()} of waiting, not more often than that; and once at the end.
+   *
+   * @param progress how far
+   */
+  default void progress(BatchProgress progress) {}
+}
