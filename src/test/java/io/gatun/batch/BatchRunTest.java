@@ -98,8 +98,7 @@ class BatchRunTest {
     return new LineWriter<>(out, (number, answer) -> answer == null ? "" : answer);
   }
 
-  private static String run(
-      String text, Turning task, BatchOptions options, BatchListener listener)
+  private static String run(String text, Turning task, BatchOptions options, BatchListener listener)
       throws IOException, InterruptedException {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     new BatchRun<>(reader(text), task, writer(out), options, listener).run();
@@ -109,7 +108,7 @@ class BatchRunTest {
 
   private static String turned(String text) {
     StringBuilder expected = new StringBuilder();
-    for (String line : text.split("\n")) {
+    for (String line : text.lines().toList()) {
       boolean left = line.equals("bad") || line.equals("worse");
       expected.append(left ? "" : new StringBuilder(line).reverse()).append('\n');
     }
@@ -137,7 +136,7 @@ class BatchRunTest {
 
   @Test
   void theOutputDoesNotDependOnBatchesWindowAndWorkers() throws Exception {
-    Random random = Seeds.random();
+    Random random = Seeds.random("BatchRunTest");
     String text = randomText(random, 2000);
     String expected = turned(text);
     for (int trial = 0; trial < 60; trial++) {
@@ -211,15 +210,19 @@ class BatchRunTest {
             reports.add(progress);
           }
         };
-    String text = randomText(Seeds.random(), 500);
-    run(text, new Turning(), BatchOptions.builder().windowRecords(20).progressMillis(0).build(),
+    String text = randomText(Seeds.random("BatchRunTest"), 500);
+    run(
+        text,
+        new Turning(),
+        BatchOptions.builder().windowRecords(20).progressMillis(0).build(),
         listener);
     BatchProgress last = reports.get(reports.size() - 1);
     assertEquals(501, last.records());
     assertEquals(text.length(), last.bytes());
     assertEquals(1.0, last.fraction().getAsDouble());
     assertEquals(0, last.remaining().get().toNanos());
-    assertEquals(text.lines().filter(s -> s.equals("bad") || s.equals("worse")).count(), last.bad());
+    assertEquals(
+        text.lines().filter(s -> s.equals("bad") || s.equals("worse")).count(), last.bad());
     assertTrue(reports.size() > 20, "a window of 20 was written many times");
     for (int i = 1; i < reports.size(); i++) {
       assertTrue(reports.get(i).records() >= reports.get(i - 1).records());
@@ -377,7 +380,7 @@ class BatchRunTest {
 
           @Override
           public int read() throws IOException {
-            if (count++ == 5000) {
+            if (count++ >= 5000) {
               throw new IOException("the disk is gone");
             }
             return count % 5 == 0 ? '\n' : 'x';

@@ -79,8 +79,7 @@ class LineReaderTest {
     assertEquals(
         List.of("a", "! has 200000 bytes, expected at most 100", "b"),
         lines("a\n" + tooLong + "\nb"));
-    assertEquals(
-        List.of("! has 200000 bytes, expected at most 100"), lines(tooLong));
+    assertEquals(List.of("! has 200000 bytes, expected at most 100"), lines(tooLong));
   }
 
   @Test
