@@ -376,14 +376,21 @@ class BatchRunTest {
   void aFailureOfTheInputEndsTheRunWithIt() {
     InputStream failing =
         new InputStream() {
-          private int count;
+          private int calls;
 
           @Override
           public int read() throws IOException {
-            if (count++ >= 5000) {
+            throw new IOException("read in pieces");
+          }
+
+          @Override
+          public int read(byte[] into, int from, int length) throws IOException {
+            if (calls++ == 1000) {
               throw new IOException("the disk is gone");
             }
-            return count % 5 == 0 ? '\n' : 'x';
+            byte[] line = "line\n".getBytes(UTF_8);
+            System.arraycopy(line, 0, into, from, line.length);
+            return line.length;
           }
         };
     Turning task = new Turning();
