@@ -40,9 +40,7 @@ public final class SimdDevice extends ScalarDevice {
 
   @Override
   public PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights) {
-    return SimdPackedRecurrent.handles(spec, weights)
-        ? new SimdPackedRecurrent(spec, weights)
-        : super.pack(spec, weights);
+    return SimdPackedRecurrent.pack(spec, weights);
   }
 
   @Override

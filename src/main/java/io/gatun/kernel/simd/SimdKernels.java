@@ -15,7 +15,6 @@ import io.gatun.kernel.Workers;
 import io.gatun.kernel.scalar.ScalarKernels;
 import io.gatun.tensor.DType;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 
 /**
  * The doors of the vector kernels: what comes in is checked here, and from here on there are only
@@ -73,10 +72,7 @@ final class SimdKernels extends ScalarKernels {
 
   @Override
   public void recurrent(PackedRecurrent layer, RecurrentCall call) {
-    if (!(layer instanceof SimdPackedRecurrent packed)) {
-      super.recurrent(layer, call);
-      return;
-    }
+    SimdPackedRecurrent packed = own(SimdPackedRecurrent.class, "layer", layer);
     checkRecurrent(packed.spec(), call);
     if (call.batch == 0) {
       return;
@@ -145,9 +141,9 @@ final class SimdKernels extends ScalarKernels {
       long to = from == staged ? staged : out + offset;
       float maximum = maximum(from, vectors, partial);
       RowPasses.expAndSum(from, to, vectors, partial, maximum);
-      RowPasses.scale(to, to, vectors, 1 / (float) sum(partial));
+      RowPasses.scale(to, to, vectors, 1 / (float) Floats.sum(partial));
       unstage(to, out + offset, length);
-      fill(out + offset, length, size, 0);
+      Floats.fill(out + offset, length, size, 0);
     }
   }
 
@@ -165,7 +161,7 @@ final class SimdKernels extends ScalarKernels {
       long to = from == staged ? staged : out + offset;
       float maximum = maximum(from, vectors, partial);
       RowPasses.expSum(from, vectors, partial, maximum);
-      RowPasses.subtract(from, to, vectors, maximum, (float) Math.log(sum(partial)));
+      RowPasses.subtract(from, to, vectors, maximum, (float) Math.log(Floats.sum(partial)));
       unstage(to, out + offset, size);
     }
   }
@@ -197,11 +193,11 @@ final class SimdKernels extends ScalarKernels {
       long from, long to, int size, long scale, long shift, double epsilon, long partial) {
     int vectors = Lanes.vectors(size);
     RowPasses.sum(from, vectors, partial);
-    float mean = (float) (sum(partial) / size);
+    float mean = (float) (Floats.sum(partial) / size);
     // What fills the row up lies at its mean and adds nothing to its variance.
-    fill(from, size, vectors * LANES, mean);
+    Floats.fill(from, size, vectors * LANES, mean);
     RowPasses.squares(from, vectors, partial, mean);
-    float factor = (float) (1 / Math.sqrt(sum(partial) / size + epsilon));
+    float factor = (float) (1 / Math.sqrt(Floats.sum(partial) / size + epsilon));
     RowPasses.normalise(from, to, vectors, mean, factor, scale);
     if (shift != 0) {
       RowPasses.addBias(to, 0, 1, vectors, shift);
@@ -222,7 +218,7 @@ final class SimdKernels extends ScalarKernels {
     long partial = reserve(BYTES);
     for (long row = 0; row < outer; row++) {
       long from = in + row * size * Float.BYTES;
-      SimdPackedMatrix.put(out, row, reduceRow(reduction, from, size, vectors, partial));
+      Floats.put(out, row, reduceRow(reduction, from, size, vectors, partial));
     }
   }
 
@@ -234,17 +230,17 @@ final class SimdKernels extends ScalarKernels {
     int rest = vectors * LANES;
     if (reduction == Reduction.L2) {
       RowPasses.squares(from, vectors, partial, 0f);
-      double sum = sum(partial);
+      double sum = Floats.sum(partial);
       for (int i = rest; i < size; i++) {
-        float x = SimdPackedMatrix.get(from, i);
+        float x = Floats.get(from, i);
         sum += (double) x * x;
       }
       return (float) Math.sqrt(sum);
     }
     RowPasses.sum(from, vectors, partial);
-    double sum = sum(partial);
+    double sum = Floats.sum(partial);
     for (int i = rest; i < size; i++) {
-      sum += SimdPackedMatrix.get(from, i);
+      sum += Floats.get(from, i);
     }
     return (float) (reduction == Reduction.MEAN ? sum / size : sum);
   }
@@ -254,20 +250,20 @@ final class SimdKernels extends ScalarKernels {
     int rest = vectors * LANES;
     // The passes pass over NaN; a sum does not.
     RowPasses.sum(from, vectors, partial);
-    final double sum = sum(partial);
+    final double sum = Floats.sum(partial);
     boolean largest = reduction == Reduction.MAXIMUM;
     if (largest) {
       RowPasses.maximum(from, vectors, partial);
     } else {
       RowPasses.minimum(from, vectors, partial);
     }
-    float result = SimdPackedMatrix.get(partial, 0);
+    float result = Floats.get(partial, 0);
     for (int i = 1; i < LANES; i++) {
-      float x = SimdPackedMatrix.get(partial, i);
+      float x = Floats.get(partial, i);
       result = largest ? Math.max(result, x) : Math.min(result, x);
     }
     for (int i = rest; i < size; i++) {
-      float x = SimdPackedMatrix.get(from, i);
+      float x = Floats.get(from, i);
       result = largest ? Math.max(result, x) : Math.min(result, x);
     }
     return Double.isNaN(sum) ? nanOrInfinite(from, rest, result) : result;
@@ -276,7 +272,7 @@ final class SimdKernels extends ScalarKernels {
   /** A sum that is NaN may come from infinities of both signs: then the result stands. */
   private static float nanOrInfinite(long from, int size, float result) {
     for (int i = 0; i < size; i++) {
-      if (Float.isNaN(SimdPackedMatrix.get(from, i))) {
+      if (Float.isNaN(Floats.get(from, i))) {
         return Float.NaN;
       }
     }
@@ -317,7 +313,7 @@ final class SimdKernels extends ScalarKernels {
       return row;
     }
     MemorySegment.copy(MEMORY, row, MEMORY, staged, (long) size * Float.BYTES);
-    fill(staged, size, Lanes.padded(size), filling);
+    Floats.fill(staged, size, Lanes.padded(size), filling);
     return staged;
   }
 
@@ -327,26 +323,11 @@ final class SimdKernels extends ScalarKernels {
     }
   }
 
-  private static void fill(long row, int from, int to, float value) {
-    for (int i = from; i < to; i++) {
-      MEMORY.set(ValueLayout.JAVA_FLOAT_UNALIGNED, row + (long) i * Float.BYTES, value);
-    }
-  }
-
-  /** The lanes' partial sums, always in the same order. */
-  private static double sum(long partial) {
-    double sum = 0;
-    for (int i = 0; i < LANES; i++) {
-      sum += MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, partial + (long) i * Float.BYTES);
-    }
-    return sum;
-  }
-
   private static float maximum(long row, int vectors, long partial) {
     RowPasses.maximum(row, vectors, partial);
     float maximum = Float.NEGATIVE_INFINITY;
     for (int i = 0; i < LANES; i++) {
-      float x = MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, partial + (long) i * Float.BYTES);
+      float x = Floats.get(partial, i);
       maximum = Math.max(maximum, x);
     }
     return maximum;

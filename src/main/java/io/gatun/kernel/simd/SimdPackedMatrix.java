@@ -2,11 +2,9 @@ package io.gatun.kernel.simd;
 
 import io.gatun.kernel.HostBuffer;
 import io.gatun.kernel.PackedMatrix;
-import io.gatun.tensor.DType;
 import io.gatun.tensor.ShapeException;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /** A matrix in panels, and its bias filled up to whole vectors. */
@@ -29,7 +27,7 @@ final class SimdPackedMatrix implements PackedMatrix {
     int inner = Math.toIntExact(matrix.dim(0));
     this.columns = Math.toIntExact(matrix.dim(1));
     try (Arena arena = Arena.ofConfined()) {
-      long from = floats(arena, matrix);
+      long from = Floats.copyOf(arena, matrix);
       long[] starts = new long[columns];
       long[] strides = new long[columns];
       for (int column = 0; column < columns; column++) {
@@ -43,28 +41,12 @@ final class SimdPackedMatrix implements PackedMatrix {
       } else {
         this.biasMemory = HostBuffer.allocate((long) panels.vectors * Lanes.BYTES);
         this.bias = biasMemory.address();
-        long values = floats(arena, bias);
+        long values = Floats.copyOf(arena, bias);
         for (int i = 0; i < columns; i++) {
-          put(this.bias, i, get(values, i));
+          Floats.put(this.bias, i, Floats.get(values, i));
         }
       }
     }
-  }
-
-  /** A copy of a tensor in contiguous float32, that lives as long as the arena. */
-  static long floats(Arena arena, Tensor tensor) {
-    return Tensor.allocate(arena, DType.FLOAT32, tensor.shape().dims())
-        .copyFrom(tensor)
-        .segment()
-        .address();
-  }
-
-  static float get(long address, long index) {
-    return Lanes.MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, address + index * Float.BYTES);
-  }
-
-  static void put(long address, long index, float value) {
-    Lanes.MEMORY.set(ValueLayout.JAVA_FLOAT_UNALIGNED, address + index * Float.BYTES, value);
   }
 
   @Override

@@ -25,7 +25,7 @@ final class TopK {
     int i = 0;
     while (i < size) {
       if (found == k && i % LANES == 0 && i / LANES < vectors) {
-        float worst = SimdPackedMatrix.get(values, k - 1);
+        float worst = Floats.get(values, k - 1);
         // Above NaN is everything else, which no comparison says.
         if (!Float.isNaN(worst)) {
           i = RowPasses.above(row, i / LANES, vectors, worst) * LANES;
@@ -34,10 +34,10 @@ final class TopK {
           }
         }
       }
-      float x = SimdPackedMatrix.get(row, i);
+      float x = Floats.get(row, i);
       if (found < k) {
         insert(x, i, found++, values, places, width);
-      } else if (better(x, SimdPackedMatrix.get(values, k - 1))) {
+      } else if (better(x, Floats.get(values, k - 1))) {
         insert(x, i, k - 1, values, places, width);
       }
       i++;
@@ -51,12 +51,12 @@ final class TopK {
   /** Puts a number among the first {@code count}, behind its equals; a later one drops off. */
   private static void insert(float x, int index, int count, long values, long places, int width) {
     int at = count;
-    while (at > 0 && better(x, SimdPackedMatrix.get(values, at - 1))) {
-      SimdPackedMatrix.put(values, at, SimdPackedMatrix.get(values, at - 1));
+    while (at > 0 && better(x, Floats.get(values, at - 1))) {
+      Floats.put(values, at, Floats.get(values, at - 1));
       putIndex(places, at, getIndex(places, at - 1, width), width);
       at--;
     }
-    SimdPackedMatrix.put(values, at, x);
+    Floats.put(values, at, x);
     putIndex(places, at, index, width);
   }
 

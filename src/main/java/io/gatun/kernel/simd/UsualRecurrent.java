@@ -1,0 +1,218 @@
+package io.gatun.kernel.simd;
+
+import static io.gatun.kernel.simd.Lanes.BYTES;
+import static io.gatun.kernel.simd.Lanes.LANES;
+import static io.gatun.kernel.simd.Lanes.WIDE;
+
+import io.gatun.kernel.HostBuffer;
+import io.gatun.kernel.RecurrentSpec;
+import io.gatun.kernel.RecurrentWeights;
+import io.gatun.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.List;
+
+/**
+ * A layer with the usual activations and nothing special, packed so that all gates of a unit come
+ * out of a product side by side: the columns are ordered by groups of units, one vector wide, and
+ * within a group by gate. So the products of some groups can be finished by {@link Gates} while
+ * they are in the first caches, before those of the next are formed.
+ */
+final class UsualRecurrent extends SimdPackedRecurrent {
+  /** Bytes of products that wait for their gates. */
+  private static final long RUN_BYTES = 64 << 10;
+
+  private final int gates;
+  private final Panels input;
+
+  /** The recurrent weights; of a GRU with the reset before the product only z and r. */
+  private final Panels recurrent;
+
+  /** The recurrent weights of the candidate of a GRU with the reset before the product. */
+  private final Panels candidate;
+
+  private final HostBuffer biases;
+
+  /** Per group and gate a vector: both biases together, where they are added in one place. */
+  private final long bias;
+
+  /** GRU with the reset after the product: the recurrent bias of the candidate, per group. */
+  private final long resetBias;
+
+  UsualRecurrent(RecurrentSpec spec, RecurrentWeights weights) {
+    super(spec);
+    this.gates = spec.gates();
+    int state = spec.stateSize();
+    List<Tensor> looped = weights.recurrent();
+    try (Arena arena = Arena.ofConfined()) {
+      this.input = panels(arena, weights.input(), spec.inputSize(), byGroup(gates));
+      if (resetBefore(spec)) {
+        this.recurrent = panels(arena, looped.subList(0, 2), state, byGroup(2));
+        this.candidate = panels(arena, looped.subList(2, 3), state, byGroup(1));
+      } else {
+        this.recurrent = panels(arena, looped, state, byGroup(gates));
+        this.candidate = null;
+      }
+    }
+    this.biases = HostBuffer.allocate((long) groups * (gates + 1) * BYTES);
+    this.bias = biases.address();
+    this.resetBias = bias + (long) groups * gates * BYTES;
+    addBiases(weights, bias, resetBias, byGroup(gates));
+  }
+
+  /** Whether a layer is one of those that are computed in this form. */
+  static boolean handles(RecurrentSpec spec, RecurrentWeights weights) {
+    return spec.projectionSize() == 0
+        && spec.clip() == 0
+        && !spec.coupled()
+        && !spec.layerNormalised()
+        && weights.peepholes().isEmpty()
+        && spec.activations().equals(spec.cell().defaultActivations());
+  }
+
+  private static Order byGroup(int gates) {
+    return (gate, unit) -> (unit / LANES * gates + gate) * LANES + unit % LANES;
+  }
+
+  @Override
+  Panels input() {
+    return input;
+  }
+
+  @Override
+  long hiddenStride() {
+    return (long) groups * BYTES;
+  }
+
+  @Override
+  long leftSize(int rows) {
+    return (long) rows * recurrent.inner;
+  }
+
+  @Override
+  long stepBytes(int rows) {
+    if (candidate != null) {
+      return (long) rows * (recurrent.vectors + candidate.vectors + groups) * BYTES;
+    }
+    // A run may be as small as one row's, when few sequences are left: then it is the longest.
+    long most = 0;
+    for (int active = 1; active <= rows; active++) {
+      most = Math.max(most, active * zStride(active));
+    }
+    return most;
+  }
+
+  /** The fewest groups whose gates fill whole wide panels. */
+  private int alignedGroups() {
+    return gates == 4 || gates == WIDE ? 1 : gates == 2 ? WIDE / 2 : WIDE;
+  }
+
+  /** Groups whose products are formed before their gates are. */
+  private int groupsAtOnce(int rows) {
+    int aligned = alignedGroups();
+    long times = Math.max(1, RUN_BYTES / ((long) rows * aligned * gates * BYTES));
+    return (int) Math.min(groups, times * aligned);
+  }
+
+  /** Bytes from one row's products to the next; the last panel may be wider than its groups. */
+  private long zStride(int rows) {
+    return (long) (groupsAtOnce(rows) * gates + WIDE) * BYTES;
+  }
+
+  @Override
+  void step(float[] left, int rows, long h, long c, long z, long xs) {
+    if (candidate != null) {
+      stepResetBefore(left, rows, h, z, xs);
+      return;
+    }
+    Product.interleave(left, h, hiddenStride(), rows, recurrent.inner);
+    int atOnce = groupsAtOnce(rows);
+    long zStride = zStride(rows);
+    for (int group = 0; group < groups; group += atOnce) {
+      int some = Math.min(atOnce, groups - group);
+      int from = recurrent.panelAt(group * gates);
+      int to =
+          group + some == groups ? recurrent.count : recurrent.panelAt((group + some) * gates);
+      Product.run(left, rows, recurrent, from, to, z, zStride);
+      long columns = (long) group * gates * BYTES;
+      finish(rows, group, some, h, c, z, zStride, xs + columns, bias + columns);
+    }
+  }
+
+  /** From products to states, for {@code some} groups from {@code group} on. */
+  private void finish(
+      int rows, int group, int some, long h, long c, long z, long zStride, long xs, long bias) {
+    long state = (long) group * BYTES;
+    long hStride = hiddenStride();
+    long xStride = (long) input.vectors * BYTES;
+    int step = gates * BYTES;
+    switch (spec.cell()) {
+      case RNN ->
+          Gates.tanh(
+              h + state, hStride, BYTES, z, zStride, xs, xStride, bias, rows, some, step, step);
+      case LSTM -> {
+        for (int gate = 0; gate < 3; gate++) {
+          int at = gate * BYTES;
+          Gates.sigmoid(
+              z + at, zStride, step, xs + at, xStride, bias + at, rows, some, step);
+        }
+        int at = 3 * BYTES;
+        Gates.tanh(
+            z + at, zStride, step, z + at, zStride, xs + at, xStride, bias + at, rows, some, step,
+            step);
+        Gates.lstmState(z, zStride, c + state, cellStride(), h + state, hStride, rows, some);
+      }
+      case GRU -> {
+        for (int gate = 0; gate < 2; gate++) {
+          int at = gate * BYTES;
+          Gates.sigmoid(
+              z + at, zStride, step, xs + at, xStride, bias + at, rows, some, step);
+        }
+        Gates.gruResetAfter(
+            z, zStride, xs, xStride, bias, resetBias + state, h + state, hStride, rows, some);
+      }
+    }
+  }
+
+  private void stepResetBefore(float[] left, int rows, long h, long scratch, long xs) {
+    long hStride = hiddenStride();
+    long z = scratch;
+    long zStride = (long) recurrent.vectors * BYTES;
+    long n = z + rows * zStride;
+    long nStride = (long) candidate.vectors * BYTES;
+    long reset = n + rows * nStride;
+    long xStride = (long) input.vectors * BYTES;
+    int zStep = 2 * BYTES;
+    int xStep = 3 * BYTES;
+    Product.interleave(left, h, hStride, rows, recurrent.inner);
+    Product.run(left, rows, recurrent, 0, recurrent.count, z, zStride);
+    for (int gate = 0; gate < 2; gate++) {
+      int at = gate * BYTES;
+      Gates.sigmoid(z + at, zStride, zStep, xs + at, xStride, bias + at, rows, groups, xStep);
+    }
+    Gates.gruReset(z, zStride, h, hStride, reset, rows, groups);
+    Product.interleave(left, reset, hStride, rows, candidate.inner);
+    Product.run(left, rows, candidate, 0, candidate.count, n, nStride);
+    int at = 2 * BYTES;
+    Gates.tanh(
+        n, nStride, BYTES, n, nStride, xs + at, xStride, bias + at, rows, groups, BYTES, xStep);
+    Gates.gruState(z, zStride, n, nStride, h, hStride, rows, groups);
+  }
+
+  @Override
+  public long bytes() {
+    return input.bytes()
+        + recurrent.bytes()
+        + (candidate == null ? 0 : candidate.bytes())
+        + biases.bytes();
+  }
+
+  @Override
+  public void close() {
+    input.close();
+    recurrent.close();
+    if (candidate != null) {
+      candidate.close();
+    }
+    biases.close();
+  }
+}
