@@ -186,8 +186,7 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
       case RNN -> {
         addUp(z, zStride, xs, 0, 1, rows);
         gate(0, z, zStride, rows, 1);
-        Activations.apply(
-            Activation.IDENTITY, z, zStride, h, hiddenStride(), rows, groups);
+        Activations.apply(Activation.IDENTITY, z, zStride, h, hiddenStride(), rows, groups);
       }
       case GRU -> gru(left, rows, h, z, zStride, rest, partial, xs);
       case LSTM -> lstm(left, rows, h, c, z, zStride, rest, partial, xs);
@@ -211,14 +210,7 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
   }
 
   private void gru(
-      float[] left,
-      int rows,
-      long h,
-      long z,
-      long zStride,
-      long rest,
-      long partial,
-      long xs) {
+      float[] left, int rows, long h, long z, long zStride, long rest, long partial, long xs) {
     long reset = z + gateBytes;
     addUp(z, zStride, xs, 0, 2, rows);
     gate(0, z, zStride, rows, 2);
@@ -233,8 +225,7 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
       long masked = rest;
       n = masked + (long) rows * gateBytes;
       nStride = (long) candidate.vectors * BYTES;
-      CellPasses.multiply(
-          masked, gateBytes, reset, zStride, h, hiddenStride(), rows, groups);
+      CellPasses.multiply(masked, gateBytes, reset, zStride, h, hiddenStride(), rows, groups);
       Product.interleave(left, masked, gateBytes, rows, candidate.inner);
       Product.run(left, rows, candidate, 0, candidate.count, n, nStride);
       if (spec.layerNormalised()) {
@@ -275,8 +266,7 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
     gate(1, candidates, zStride, rows, 1);
     CellPasses.state(c, gateBytes, forget, z, candidates, zStride, rows, groups);
     if (peeping) {
-      CellPasses.addWeighted(
-          output, zStride, c, gateBytes, peepholes + gateBytes, rows, groups);
+      CellPasses.addWeighted(output, zStride, c, gateBytes, peepholes + gateBytes, rows, groups);
     }
     gate(0, output, zStride, rows, 1);
     Activations.apply(Activation.IDENTITY, c, gateBytes, shown, gateBytes, rows, groups);
@@ -284,14 +274,11 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
       normalise(shown, gateBytes, rows, 1, cellScale, cellShift, partial);
     }
     // Not a gate's argument, so the clip does not apply.
-    Activations.apply(
-        spec.activations().get(2), shown, gateBytes, shown, gateBytes, rows, groups);
+    Activations.apply(spec.activations().get(2), shown, gateBytes, shown, gateBytes, rows, groups);
     if (projection == null) {
-      CellPasses.multiply(
-          h, hiddenStride(), shown, gateBytes, output, zStride, rows, groups);
+      CellPasses.multiply(h, hiddenStride(), shown, gateBytes, output, zStride, rows, groups);
     } else {
-      CellPasses.multiply(
-          shown, gateBytes, shown, gateBytes, output, zStride, rows, groups);
+      CellPasses.multiply(shown, gateBytes, shown, gateBytes, output, zStride, rows, groups);
       Product.interleave(left, shown, gateBytes, rows, projection.inner);
       Product.run(left, rows, projection, 0, projection.count, h, hiddenStride());
     }

@@ -38,6 +38,25 @@ final class Product {
     }
   }
 
+  /** The same of rows whose elements lie {@code innerStride} bytes apart. */
+  static void interleave(
+      float[] a, long address, long stride, long innerStride, int rows, int inner) {
+    if (innerStride == Float.BYTES) {
+      interleave(a, address, stride, rows, inner);
+      return;
+    }
+    for (int tile = 0; tile < rows; tile += TILE_ROWS) {
+      int height = Math.min(TILE_ROWS, rows - tile);
+      for (int row = 0; row < height; row++) {
+        long from = address + (tile + row) * stride;
+        for (int k = 0; k < inner; k++) {
+          a[tile * inner + row + k * height] =
+              MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, from + k * innerStride);
+        }
+      }
+    }
+  }
+
   private static void interleaveRow(float[] a, int at, int step, long row, int inner) {
     for (int k = 0; k < inner; k++) {
       a[at + k * step] = MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, row + (long) k * Float.BYTES);
@@ -66,12 +85,17 @@ final class Product {
     }
     for (; panel < to; panel++) {
       int width = b.width(panel);
-      if (width == 4) {
-        wide(a, rows, inner, b.at(panel), out, cStride);
-      } else {
-        narrow(a, rows, inner, b.at(panel), out, cStride);
-      }
+      panel(a, rows, inner, width, b.at(panel), out, cStride);
       out += (long) width * BYTES;
+    }
+  }
+
+  /** Multiplies interleaved rows by one panel. */
+  static void panel(float[] a, int rows, int inner, int width, long b, long c, long cStride) {
+    if (width == 4) {
+      wide(a, rows, inner, b, c, cStride);
+    } else {
+      narrow(a, rows, inner, b, c, cStride);
     }
   }
 

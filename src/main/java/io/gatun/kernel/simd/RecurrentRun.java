@@ -247,9 +247,7 @@ final class RecurrentRun implements Workers.Task {
     }
     for (int row = 0; row < rows; row++) {
       Floats.copy(
-          states + row * stride,
-          target + (long) sequence(part, row) * size * Float.BYTES,
-          size);
+          states + row * stride, target + (long) sequence(part, row) * size * Float.BYTES, size);
     }
   }
 

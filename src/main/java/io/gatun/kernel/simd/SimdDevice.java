@@ -1,6 +1,8 @@
 package io.gatun.kernel.simd;
 
+import io.gatun.kernel.ConvolutionSpec;
 import io.gatun.kernel.Kernels;
+import io.gatun.kernel.PackedConvolution;
 import io.gatun.kernel.PackedMatrix;
 import io.gatun.kernel.PackedRecurrent;
 import io.gatun.kernel.RecurrentSpec;
@@ -41,6 +43,13 @@ public final class SimdDevice extends ScalarDevice {
   @Override
   public PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights) {
     return SimdPackedRecurrent.pack(spec, weights);
+  }
+
+  @Override
+  public PackedConvolution pack(ConvolutionSpec spec, Tensor weights, Tensor bias) {
+    // The plain loops check the operands; what they pack is not needed.
+    super.pack(spec, weights, bias).close();
+    return new SimdPackedConvolution(spec, weights, bias);
   }
 
   @Override

@@ -5,6 +5,10 @@ import static io.gatun.kernel.simd.Lanes.LANES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 
 import io.gatun.kernel.Activation;
+import io.gatun.kernel.BatchedProduct;
+import io.gatun.kernel.BinaryOperation;
+import io.gatun.kernel.ConvolutionSpec;
+import io.gatun.kernel.PackedConvolution;
 import io.gatun.kernel.PackedMatrix;
 import io.gatun.kernel.PackedRecurrent;
 import io.gatun.kernel.RecurrentCall;
@@ -26,6 +30,9 @@ final class SimdKernels extends ScalarKernels {
   private final Scratch[] scratch;
   private final MultiplyRun multiply;
   private final RecurrentRun recurrent;
+  private final BatchedRun batched;
+  private final ConvolutionRun convolution;
+  private final BinaryRun binary = new BinaryRun();
 
   SimdKernels(SimdDevice device, Workers workers) {
     super(device, workers);
@@ -35,6 +42,8 @@ final class SimdKernels extends ScalarKernels {
     }
     multiply = new MultiplyRun(scratch);
     recurrent = new RecurrentRun(scratch);
+    batched = new BatchedRun(scratch);
+    convolution = new ConvolutionRun(scratch);
   }
 
   private static <T> T own(Class<T> type, String operand, Object packed) {
@@ -71,6 +80,12 @@ final class SimdKernels extends ScalarKernels {
   }
 
   @Override
+  public void multiply(BatchedProduct products, Region a, Region b, Region c) {
+    checkMultiply(products, a, b, c);
+    workers.run(batched.prepare(products, address(a), address(b), address(c)), batched);
+  }
+
+  @Override
   public void recurrent(PackedRecurrent layer, RecurrentCall call) {
     SimdPackedRecurrent packed = own(SimdPackedRecurrent.class, "layer", layer);
     checkRecurrent(packed.spec(), call);
@@ -89,6 +104,27 @@ final class SimdKernels extends ScalarKernels {
         address(call.finalHidden),
         lstm ? address(call.finalCell) : 0);
     workers.run(recurrent.parts(), recurrent);
+  }
+
+  @Override
+  public void convolve(
+      PackedConvolution convolution,
+      Region input,
+      int batch,
+      long[] spatial,
+      Activation activation,
+      Region output) {
+    SimdPackedConvolution packed = own(SimdPackedConvolution.class, "convolution", convolution);
+    ConvolutionSpec spec = packed.spec;
+    count("batch", batch);
+    this.convolution.shape(spec, spatial);
+    long in = bytes((long) batch * spec.inputChannels(), this.convolution.plane());
+    long out = bytes((long) batch * spec.outputChannels(), this.convolution.outPlane());
+    readable("input", input, bytes(in, Float.BYTES));
+    writable("output", output, bytes(out, Float.BYTES));
+    int parts =
+        this.convolution.prepare(packed, address(input), batch, activation, address(output));
+    workers.run(parts, this.convolution);
   }
 
   // ---- element by element ---------------------------------------------------------------------
@@ -114,6 +150,35 @@ final class SimdKernels extends ScalarKernels {
       Activations.apply(activation, temporary, 0, temporary, 0, 1, 1);
       MemorySegment.copy(MEMORY, temporary, MEMORY, out + at, rest);
     }
+  }
+
+  @Override
+  public void binary(
+      BinaryOperation operation,
+      DType type,
+      Region a,
+      long[] aStrides,
+      Region b,
+      long[] bStrides,
+      Region output,
+      long[] extent) {
+    DType stored = device().stored(type);
+    if (stored != DType.FLOAT32
+        || aStrides.length != extent.length
+        || bStrides.length != extent.length
+        || !binary.plan(operation, aStrides, bStrides, extent)) {
+      super.binary(operation, type, a, aStrides, b, bStrides, output, extent);
+      return;
+    }
+    checkBinary(stored, a, aStrides, b, bStrides, output, extent);
+    for (long size : extent) {
+      if (size == 0) {
+        return;
+      }
+    }
+    long splat = reserve(2L * BYTES);
+    binary.run(
+        operation, address(a), aStrides, address(b), bStrides, address(output), extent, splat);
   }
 
   /** Scratch memory of the calling thread. */

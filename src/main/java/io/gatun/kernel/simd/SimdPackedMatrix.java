@@ -21,6 +21,10 @@ final class SimdPackedMatrix implements PackedMatrix {
     if (matrix.rank() != 2) {
       throw new ShapeException("matrix is " + matrix.shape() + ", expected [inner, columns]");
     }
+    requireFloat("matrix", matrix);
+    if (bias != null) {
+      requireFloat("bias", bias);
+    }
     if (bias != null && (bias.rank() != 1 || bias.dim(0) != matrix.dim(1))) {
       throw new ShapeException("bias is " + bias.shape() + ", expected [" + matrix.dim(1) + "]");
     }
@@ -46,6 +50,13 @@ final class SimdPackedMatrix implements PackedMatrix {
           Floats.put(this.bias, i, Floats.get(values, i));
         }
       }
+    }
+  }
+
+  private static void requireFloat(String what, Tensor tensor) {
+    if (!tensor.dtype().isFloat()) {
+      throw new IllegalArgumentException(
+          what + " is " + tensor.dtype().label() + ", expected a floating-point type");
     }
   }
 

@@ -89,7 +89,9 @@ abstract class SimdPackedRecurrent implements PackedRecurrent {
     return new Panels(inner, starts, strides);
   }
 
-  /** Adds the biases to where they belong; that of a GRU's candidate may have a place of its own. */
+  /**
+   * Adds the biases to where they belong; that of a GRU's candidate may have a place of its own.
+   */
   final void addBiases(RecurrentWeights weights, long bias, long resetBias, Order order) {
     boolean resetAfter = spec.cell() == Cell.GRU && spec.resetAfter();
     for (int gate = 0; gate < weights.inputBias().size(); gate++) {

@@ -130,8 +130,7 @@ final class UsualRecurrent extends SimdPackedRecurrent {
     for (int group = 0; group < groups; group += atOnce) {
       int some = Math.min(atOnce, groups - group);
       int from = recurrent.panelAt(group * gates);
-      int to =
-          group + some == groups ? recurrent.count : recurrent.panelAt((group + some) * gates);
+      int to = group + some == groups ? recurrent.count : recurrent.panelAt((group + some) * gates);
       Product.run(left, rows, recurrent, from, to, z, zStride);
       long columns = (long) group * gates * BYTES;
       finish(rows, group, some, h, c, z, zStride, xs + columns, bias + columns);
@@ -152,8 +151,7 @@ final class UsualRecurrent extends SimdPackedRecurrent {
       case LSTM -> {
         for (int gate = 0; gate < 3; gate++) {
           int at = gate * BYTES;
-          Gates.sigmoid(
-              z + at, zStride, step, xs + at, xStride, bias + at, rows, some, step);
+          Gates.sigmoid(z + at, zStride, step, xs + at, xStride, bias + at, rows, some, step);
         }
         int at = 3 * BYTES;
         Gates.tanh(
@@ -164,8 +162,7 @@ final class UsualRecurrent extends SimdPackedRecurrent {
       case GRU -> {
         for (int gate = 0; gate < 2; gate++) {
           int at = gate * BYTES;
-          Gates.sigmoid(
-              z + at, zStride, step, xs + at, xStride, bias + at, rows, some, step);
+          Gates.sigmoid(z + at, zStride, step, xs + at, xStride, bias + at, rows, some, step);
         }
         Gates.gruResetAfter(
             z, zStride, xs, xStride, bias, resetBias + state, h + state, hStride, rows, some);

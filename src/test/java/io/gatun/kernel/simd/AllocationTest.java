@@ -1,0 +1,98 @@
+package io.gatun.kernel.simd;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import com.sun.management.ThreadMXBean;
+import io.gatun.kernel.Activation;
+import io.gatun.kernel.Buffer;
+import io.gatun.kernel.Device;
+import io.gatun.kernel.Kernels;
+import io.gatun.kernel.PackedMatrix;
+import io.gatun.kernel.PackedRecurrent;
+import io.gatun.kernel.RecurrentCall;
+import io.gatun.kernel.RecurrentSpec;
+import io.gatun.kernel.RecurrentSpec.Cell;
+import io.gatun.kernel.RecurrentWeights;
+import io.gatun.kernel.Region;
+import io.gatun.kernel.Workers;
+import io.gatun.tensor.DType;
+import io.gatun.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * Once sizes have been seen and the compiler is through, no call allocates: neither the doors, nor,
+ * which is how a kernel that the compiler has lost gives itself away, a vector.
+ */
+class AllocationTest {
+  /** Calls the compiler may take. */
+  private static final int MOST_CALLS = 400_000;
+
+  /** Calls without a byte that count as the steady state. */
+  private static final int QUIET_CALLS = 200;
+
+  private static void assertAllocatesNothingInTheEnd(Runnable call) {
+    ThreadMXBean thread = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long bytes = 0;
+    int quiet = 0;
+    for (int i = 0; i < MOST_CALLS && quiet < QUIET_CALLS; i++) {
+      long before = thread.getCurrentThreadAllocatedBytes();
+      call.run();
+      bytes = thread.getCurrentThreadAllocatedBytes() - before;
+      quiet = bytes == 0 ? quiet + 1 : 0;
+    }
+    assertEquals(QUIET_CALLS, quiet, bytes + " bytes in the last call");
+  }
+
+  @Test
+  void aProductAllocatesNothing() {
+    try (Arena arena = Arena.ofConfined();
+        Device device = new SimdProvider().open();
+        Kernels kernels = device.open(Workers.none());
+        PackedMatrix b = device.pack(Tensor.allocate(arena, DType.FLOAT32, 40, 150), null);
+        Buffer a = device.allocate(23 * 40 * Float.BYTES);
+        Buffer c = device.allocate(23 * 150 * Float.BYTES)) {
+      Region left = new Region(a);
+      Region result = new Region(c);
+      assertAllocatesNothingInTheEnd(
+          () -> kernels.multiply(left, 40, 23, b, Activation.RELU, result, 150));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Cell.class)
+  void aRecurrentLayerAllocatesNothing(Cell cell) {
+    int time = 4;
+    int batch = 9;
+    int hidden = 40;
+    RecurrentSpec spec = RecurrentSpec.of(cell, hidden, hidden);
+    try (Arena arena = Arena.ofConfined();
+        Device device = new SimdProvider().open();
+        Kernels kernels = device.open(Workers.none());
+        Buffer input = device.allocate((long) time * batch * hidden * Float.BYTES);
+        Buffer output = device.allocate((long) time * batch * hidden * Float.BYTES)) {
+      List<Tensor> weights = new ArrayList<>();
+      for (int gate = 0; gate < cell.gates(); gate++) {
+        weights.add(Tensor.allocate(arena, DType.FLOAT32, hidden, hidden).fill(0.01));
+      }
+      RecurrentWeights all = RecurrentWeights.of(weights, weights, List.of(), List.of());
+      try (PackedRecurrent layer = device.pack(spec, all)) {
+        RecurrentCall call = new RecurrentCall();
+        call.time = time;
+        call.batch = batch;
+        call.input = new Region(input);
+        call.inputTimeStride = (long) batch * hidden;
+        call.inputRowStride = hidden;
+        call.output = new Region(output);
+        call.outputTimeStride = (long) batch * hidden;
+        call.outputRowStride = hidden;
+        assertAllocatesNothingInTheEnd(() -> kernels.recurrent(layer, call));
+      }
+    }
+  }
+}
