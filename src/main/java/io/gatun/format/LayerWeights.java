@@ -67,6 +67,23 @@ final class LayerWeights {
     return Weights.of(convention, parts(weights, convention, suffix));
   }
 
+  /**
+   * Refuses a layer of one direction whose prefix has weights of two, as PyTorch names them: it
+   * would give numbers that nobody has trained.
+   */
+  void refuseSecondDirection(Json weights, int index) {
+    String prefix = prefix(weights).string();
+    for (String name : file.names()) {
+      if (part(name, prefix, Convention.PYTORCH, "_l" + index + "_reverse") != null) {
+        throw weights.error(
+            "has a second direction ("
+                + name
+                + "); add \"bidirectional\", or name the parts of"
+                + " one direction");
+      }
+    }
+  }
+
   /** Whether the parts are found by a prefix. */
   static boolean hasPrefix(Json weights) {
     return weights.kind() == Json.Kind.STRING || weights.members().containsKey("prefix");
@@ -85,12 +102,7 @@ final class LayerWeights {
   }
 
   private Map<String, Tensor> byPrefix(Json weights, Convention convention, String suffix) {
-    Json value = weights;
-    if (weights.kind() == Json.Kind.OBJECT) {
-      Json.Fields fields = weights.fields();
-      value = fields.require("prefix");
-      fields.done();
-    }
+    Json value = prefix(weights);
     String prefix = value.string();
     Map<String, Tensor> parts = new LinkedHashMap<>();
     for (String name : file.names()) {
@@ -111,6 +123,16 @@ final class LayerWeights {
               + Suggestions.didYouMean(prefix, parents()));
     }
     return parts;
+  }
+
+  private static Json prefix(Json weights) {
+    if (weights.kind() != Json.Kind.OBJECT) {
+      return weights;
+    }
+    Json.Fields fields = weights.fields();
+    Json prefix = fields.require("prefix");
+    fields.done();
+    return prefix;
   }
 
   /** The part that a tensor is, or {@code null} if it belongs to something else. */

@@ -77,7 +77,8 @@ public final class Model implements AutoCloseable {
    * @param minLength the fewest tokens, without the end token
    * @param beam the width of the beam; 1 is greedy
    * @param nBest how many answers to give
-   * @param lengthPenalty the exponent α of the length penalty; 0 for none
+   * @param lengthPenalty α: answers are ranked by their log-probability divided by their length^α;
+   *     0 to 10, 0 for none
    * @param noRepeatNgram the length of n-grams that are not repeated; 0 for none
    * @param suppressed ids that are never generated
    */

@@ -314,6 +314,9 @@ public final class ModelFolder {
       if (minLength > maxLength) {
         throw value.get().error("has a min_length above its max_length of " + maxLength);
       }
+      if (!(penalty >= 0 && penalty <= 10)) {
+        throw wishes.require("length_penalty").error("is " + penalty + ", expected 0 to 10");
+      }
       if (best > beam) {
         throw value.get().error("has n_best above its beam of " + beam);
       }

@@ -416,6 +416,8 @@ final class NetworkReader {
       }
     } else if (backward.isPresent()) {
       throw backward.get().error("needs \"bidirectional\": how the two directions are joined");
+    } else if (convention == Convention.PYTORCH && LayerWeights.hasPrefix(parts)) {
+      weights.refuseSecondDirection(parts, index);
     }
     if (fields.bool("reversed", false)) {
       builder.reversed();

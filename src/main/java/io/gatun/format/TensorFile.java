@@ -28,8 +28,9 @@ import java.util.function.Supplier;
  * #close()} refuses while one is out.
  *
  * <p><b>The file must not change while it is open.</b> Replacing it by renaming another over it is
- * safe. Cutting it short is noticed as a {@link ModelFormatException} when a tensor is first asked
- * for; later on, reading a number that is gone fails with an {@link InternalError} at best.
+ * safe. Where it is cut short, opening it and reading a member of npz end in a {@link
+ * ModelFormatException}; reading a number of a mapped tensor that is gone fails with an {@link
+ * InternalError} at best.
  *
  * <p><b>Thread safety.</b> All methods may be called from any thread. The tensors are read-only.
  */

@@ -347,6 +347,25 @@ class HostileFilesTest {
   }
 
   @Test
+  void aFileThatIsCutWhileItIsOpenIsRefused() throws IOException {
+    Path file = folder.resolve("cut.npz");
+    try (Arena arena = Arena.ofConfined()) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      tensors.put("small", Fixtures.counting(arena, DType.FLOAT32, 3));
+      tensors.put("large", Fixtures.counting(arena, DType.FLOAT32, 1 << 20));
+      Npz.write(file, tensors);
+    }
+    try (TensorFile read = TensorFile.open(file);
+        FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      channel.truncate(8192);
+      assertEquals(2f, read.tensor("small").getFloat(2));
+      ModelFormatException refused =
+          assertThrows(ModelFormatException.class, () -> read.tensor("large"));
+      assertTrue(refused.getMessage().contains("was cut short"), refused.getMessage());
+    }
+  }
+
+  @Test
   void whatIsNoFileOfTensorsIsNamed() throws IOException {
     assertRefusedAs("nothing", new byte[0], "the file is empty");
     assertRefusedAs("a.h5", new byte[] {(byte) 0x89, 'H', 'D', 'F', 13, 10, 26, 10}, "HDF5");

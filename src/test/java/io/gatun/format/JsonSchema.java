@@ -93,6 +93,7 @@ final class JsonSchema {
           kind != Json.Kind.STRING
               || Pattern.compile(argument.string()).matcher(value.string()).find();
       case "minimum" -> kind != Json.Kind.NUMBER || value.number() >= argument.number();
+      case "maximum" -> kind != Json.Kind.NUMBER || value.number() <= argument.number();
       case "exclusiveMinimum" -> kind != Json.Kind.NUMBER || value.number() > argument.number();
       case "exclusiveMaximum" -> kind != Json.Kind.NUMBER || value.number() < argument.number();
       default -> throw new AssertionError("the schema uses " + keyword);

@@ -11,11 +11,17 @@ import io.gatun.graph.Execution;
 import io.gatun.graph.Graph;
 import io.gatun.graph.Plan;
 import io.gatun.graph.Value;
+import io.gatun.sequence.EncoderDecoder;
+import io.gatun.sequence.GenerationOptions;
+import io.gatun.sequence.Generator;
+import io.gatun.sequence.Hypothesis;
+import io.gatun.sequence.Sentence;
 import io.gatun.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -247,7 +253,7 @@ class ModelFolderTest {
         "decoder": {
           "layers": [
             {"type": "embedding", "name": "target", "weights": "embed"},
-            {"type": "lstm", "name": "decoder", "initial_state": "encoder", "weights": "rnn"},
+            {"type": "lstm", "name": "decoder", "initial_state": "encoder", "weights": ONE},
             {"type": "attention", "name": "attention", "score": "dot", "memory": "encoder"},
             {"type": "concat", "name": "both", "from": ["decoder", "attention"]},
             {"type": "dense", "name": "logits", "weights": "out"}
@@ -255,7 +261,8 @@ class ModelFolderTest {
         },
         "generation": {"max_length": 7, "beam": 4, "n_best": 2, "suppress": ["<s>"]}
       }
-      """;
+      """
+          .replace("ONE", named(""));
 
   @Test
   void aDecoderIsLinkedToItsEncoder() throws IOException {
@@ -280,6 +287,71 @@ class ModelFolderTest {
       assertEquals("[1, batch, 2]", dims(decoder, "logits"));
       assertEquals(new Model.Generation(7, 0, 4, 2, 0, 0, List.of(0)), model.generation());
       assertThrows(IllegalStateException.class, model::network);
+    }
+  }
+
+  private static EncoderDecoder linked(Model model) {
+    EncoderDecoder.Builder builder = EncoderDecoder.builder(model.encoder(), model.decoder());
+    for (Model.State state : model.states()) {
+      state
+          .source()
+          .ifPresentOrElse(
+              source -> builder.state(state.input(), state.output(), source),
+              () -> builder.zeroState(state.input(), state.output()));
+    }
+    model.memories().forEach(memory -> builder.memory(memory.input(), memory.source()));
+    model.attention().ifPresent(builder::attention);
+    TextCodec target = model.target().orElseThrow();
+    return builder
+        .logits(model.logits().name())
+        .startToken(target.start().orElseThrow())
+        .endTokens(target.end().orElseThrow())
+        .build();
+  }
+
+  @Test
+  void theSpellingModelGivesEveryAnswerOfItsReference() throws IOException {
+    List<Json> words = Json.read(Shared.path("models/g2p_en/expected.json")).items();
+    try (Model model = g2p();
+        EncoderDecoder network = linked(model);
+        Generator generator = network.newGenerator()) {
+      List<Sentence> sentences = new ArrayList<>();
+      for (Json word : words) {
+        String spelling = word.members().get("word").string();
+        sentences.add(
+            new Sentence(sentences.size(), model.source().orElseThrow().encode(spelling)));
+      }
+      GenerationOptions options =
+          GenerationOptions.builder().maxLength(model.generation().maxLength()).build();
+      List<List<Hypothesis>> answers = generator.generate(sentences, options);
+      for (int i = 0; i < words.size(); i++) {
+        String expected = String.join(" ", words.get(i).members().get("phonemes").strings());
+        String answer = model.target().orElseThrow().decode(answers.get(i).get(0).tokens());
+        assertEquals(expected, answer, words.get(i).members().get("word").string());
+      }
+    }
+  }
+
+  @Test
+  void aDecoderAttendsToEachSourceAlone() throws IOException {
+    writeTagger(Seeds.random("ModelFolderTest.attends"));
+    Files.writeString(folder.resolve("model.json"), ATTENDING);
+    GenerationOptions options =
+        GenerationOptions.builder().maxLength(5).minLength(5).attention(true).build();
+    try (Model model = ModelFolder.open(folder);
+        EncoderDecoder network = linked(model);
+        Generator generator = network.newGenerator()) {
+      TextCodec source = model.source().orElseThrow();
+      List<Sentence> sentences = new ArrayList<>();
+      for (String text : List.of("a b c d a", "b", "d x", "c c c c c c c")) {
+        sentences.add(new Sentence(sentences.size(), source.encode(text)));
+      }
+      List<List<Hypothesis>> together = generator.generate(sentences, options);
+      for (int i = 0; i < sentences.size(); i++) {
+        Hypothesis alone = generator.generate(List.of(sentences.get(i)), options).get(0).get(0);
+        assertArrayEquals(alone.tokens(), together.get(i).get(0).tokens());
+        assertEquals(alone.logProbability(), together.get(i).get(0).logProbability());
+      }
     }
   }
 
@@ -316,10 +388,12 @@ class ModelFolderTest {
         "\"initial_state\": \"encoder\"|\"initial_state\": \"source\"|which has no cell state|",
         "\"initial_state\"|\"inital_state\"|did you mean 'initial_state'?|schema",
         "\"bidirectional\": \"sum\"|\"bidirectional\": \"sun\"|expected one of concat, sum|schema",
-        "\"bidirectional\": \"sum\", |\"hidden\": 4, |hidden size is 4, but the weights|",
+        "\"bidirectional\": \"sum\", |\"index\": 0, |has a second direction (rnn.weight_ih_l0_reverse)|",
+        "\"bidirectional\"|\"hidden\": 4, \"bidirectional\"|hidden size is 4, but the weights|",
         "\"bidirectional\": \"sum\"|\"bidirectional\": \"concat\"|is not possible|",
         "\"bidirectional\": \"sum\"|\"index\": 1|is \"rnn\", but no tensor of|",
         "\"beam\": 4|\"beam\": 0|generation.beam is 0, expected an integer of at least 1|schema",
+        "\"beam\": 4|\"beam\": 4, \"length_penalty\": 11|length_penalty is 11.0, expected 0|schema",
         "\"beam\": 4|\"beam\": 1|has n_best above its beam of 1|",
         "[\"<s>\"]|[\"<z>\"]|which the target has not|",
         "\"dot\"|\"dot\", \"scale\": \"1\"|scale is \"1\", expected a number|schema",
