@@ -167,6 +167,58 @@ interface ElementwiseContract {
   }
 
   @Test
+  default void manyElementsAreThoseOfTheReference() {
+    try (KernelBench bench = bench("large elementwise")) {
+      int size = KernelBench.LARGE;
+      Operand input = bench.reals(size, 5);
+      Operand few = bench.reals(3, 5);
+      Operand output = bench.output(size);
+      bench.both(
+          side ->
+              side.kernels()
+                  .activate(Activation.TANH, side.of(input), side.of(output), size));
+      bench.compare("tanh", output, 1, i -> 2);
+      bench.both(
+          side ->
+              side.kernels()
+                  .unary(UnaryOperation.ABSOLUTE, side.of(input), side.of(output), size));
+      bench.compare("absolute", output, 1, i -> 0);
+      // [3, size] = few in the first axis times all in the second, and with every other turned.
+      Operand table = bench.output(3 * size);
+      long[] extent = {3, size};
+      for (long[] strides : new long[][] {{1, 0}, {0, 0}}) {
+        bench.both(
+            side ->
+                side.kernels()
+                    .binary(
+                        BinaryOperation.MULTIPLY,
+                        DType.FLOAT32,
+                        side.of(few),
+                        strides,
+                        side.of(input),
+                        new long[] {0, 1},
+                        side.of(table),
+                        extent));
+        double[] y = bench.expected(table);
+        bench.compare("multiply", table, 1, i -> Math.abs(y[i]));
+        bench.both(
+            side ->
+                side.kernels()
+                    .binary(
+                        BinaryOperation.SUBTRACT,
+                        DType.FLOAT32,
+                        side.of(input),
+                        new long[] {0, 1},
+                        side.of(few),
+                        strides,
+                        side.of(table),
+                        extent));
+        bench.compare("subtract", table, 1, i -> 5);
+      }
+    }
+  }
+
+  @Test
   default void inputAndOutputMayBeTheSameRegion() {
     try (KernelBench bench = bench("in place")) {
       for (int size : KernelBench.SIZES) {

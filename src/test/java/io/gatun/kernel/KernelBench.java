@@ -25,6 +25,9 @@ final class KernelBench implements AutoCloseable {
   /** Sizes where vectors of 4, 8 and 16 lanes have tails, or are not filled at all. */
   static final int[] SIZES = {0, 1, 2, 3, 4, 5, 7, 8, 9, 13, 15, 16, 17, 31, 32, 33, 61, 127, 257};
 
+  /** A prime beyond the blocks that kernels may work in. */
+  static final int LARGE = 10_007;
+
   private static final int GUARD = 64;
   private static final byte PATTERN = 0x5a;
 

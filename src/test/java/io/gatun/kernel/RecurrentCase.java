@@ -271,7 +271,11 @@ final class RecurrentCase {
         lstm ? bench.download(side, finalCell) : new double[0]);
   }
 
-  /** What the rounding errors of a step are relative to, see {@link Threshold}. */
+  /**
+   * What the rounding errors are relative to, see {@link Threshold}: the largest state. The weights
+   * are such that a gate's argument is no larger, and that what one step got wrong does not grow in
+   * the next.
+   */
   double magnitude(Result expected) {
     double largest = 1;
     for (double[] values : new double[][] {expected.output, expected.hidden, expected.cell}) {
@@ -279,15 +283,15 @@ final class RecurrentCase {
         largest = Math.max(largest, Math.abs(value));
       }
     }
-    double terms = (spec.inputSize() + state()) / Math.sqrt(spec.hiddenSize()) / 4;
-    // Normalising divides by a deviation that may be as small as the root of its epsilon.
-    double normalised = spec.layerNormalised() ? 1 / Math.sqrt(spec.layerNormEpsilon()) : 1;
-    return (2 + terms) * largest * normalised;
+    // Normalising divides by a deviation, which with few units may be as small as it can be.
+    double fewest = 1 / Math.sqrt(spec.layerNormEpsilon());
+    double normalised = !spec.layerNormalised() ? 1 : spec.hiddenSize() < 8 ? fewest : 4;
+    return largest * normalised;
   }
 
-  /** The number of terms of a sum, over all steps. */
+  /** The number of terms of a gate's argument. */
   double terms() {
-    return (spec.inputSize() + state() + 2.0) * (time + 1);
+    return spec.inputSize() + state() + 2.0;
   }
 
   @Override

@@ -217,6 +217,53 @@ interface RowsContract {
   }
 
   @Test
+  default void longRowsAreThoseOfTheReference() {
+    try (KernelBench bench = bench("long rows")) {
+      int size = KernelBench.LARGE;
+      double[] x = bench.numbers(2 * size, 3);
+      Operand input = bench.reals(x);
+      Operand output = bench.output(2 * size);
+      Operand ones = bench.reals(2 * size, 1);
+      bench.both(
+          side -> side.kernels().softmax(side.of(input), side.of(output), 2, size, null, 0));
+      double[] y = bench.expected(output);
+      bench.compare("softmax", output, size, i -> 7 * y[i]);
+      bench.both(side -> side.kernels().logSoftmax(side.of(input), side.of(output), 2, size));
+      bench.compare("logSoftmax", output, size, i -> 20);
+      bench.both(
+          side ->
+              side.kernels()
+                  .layerNorm(side.of(input), side.of(output), 2, size, side.of(ones), null, 1e-5));
+      bench.compare("layerNorm", output, size, i -> 5);
+      Operand sums = bench.output(2);
+      Operand columns = bench.output(size);
+      bench.both(
+          side -> side.kernels().reduce(Reduction.SUM, side.of(input), side.of(sums), 2, size, 1));
+      bench.compare("sum of rows", sums, size, i -> 1.5 * size);
+      bench.both(
+          side ->
+              side.kernels()
+                  .reduce(Reduction.MEAN, side.of(input), side.of(columns), 1, 2, size));
+      bench.compare("mean of columns", columns, 2, i -> 3);
+      Operand values = bench.output(2 * 100);
+      Operand indices = bench.output(DType.INT32, 2 * 100);
+      bench.both(
+          side ->
+              side.kernels()
+                  .topK(
+                      side.of(input),
+                      2,
+                      size,
+                      100,
+                      side.of(values),
+                      side.of(indices),
+                      DType.INT32));
+      KernelBench.sameBits("topK", bench.expected(values), bench.got(values));
+      assertArrayEquals(bench.expectedIntegers(indices), bench.gotIntegers(indices));
+    }
+  }
+
+  @Test
   default void topKAreTheLargestInOrderAndTheFirstOfEquals() {
     try (KernelBench bench = bench("topK")) {
       for (int size : KernelBench.SIZES) {
