@@ -174,14 +174,11 @@ interface ElementwiseContract {
       Operand few = bench.reals(3, 5);
       Operand output = bench.output(size);
       bench.both(
-          side ->
-              side.kernels()
-                  .activate(Activation.TANH, side.of(input), side.of(output), size));
+          side -> side.kernels().activate(Activation.TANH, side.of(input), side.of(output), size));
       bench.compare("tanh", output, 1, i -> 2);
       bench.both(
           side ->
-              side.kernels()
-                  .unary(UnaryOperation.ABSOLUTE, side.of(input), side.of(output), size));
+              side.kernels().unary(UnaryOperation.ABSOLUTE, side.of(input), side.of(output), size));
       bench.compare("absolute", output, 1, i -> 0);
       // [3, size] = few in the first axis times all in the second, and with every other turned.
       Operand table = bench.output(3 * size);

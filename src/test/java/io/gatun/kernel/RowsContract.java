@@ -224,8 +224,7 @@ interface RowsContract {
       Operand input = bench.reals(x);
       Operand output = bench.output(2 * size);
       Operand ones = bench.reals(2 * size, 1);
-      bench.both(
-          side -> side.kernels().softmax(side.of(input), side.of(output), 2, size, null, 0));
+      bench.both(side -> side.kernels().softmax(side.of(input), side.of(output), 2, size, null, 0));
       double[] y = bench.expected(output);
       bench.compare("softmax", output, size, i -> 7 * y[i]);
       bench.both(side -> side.kernels().logSoftmax(side.of(input), side.of(output), 2, size));
@@ -242,8 +241,7 @@ interface RowsContract {
       bench.compare("sum of rows", sums, size, i -> 1.5 * size);
       bench.both(
           side ->
-              side.kernels()
-                  .reduce(Reduction.MEAN, side.of(input), side.of(columns), 1, 2, size));
+              side.kernels().reduce(Reduction.MEAN, side.of(input), side.of(columns), 1, 2, size));
       bench.compare("mean of columns", columns, 2, i -> 3);
       Operand values = bench.output(2 * 100);
       Operand indices = bench.output(DType.INT32, 2 * 100);
