@@ -11,15 +11,16 @@ import java.util.zip.Inflater;
  * entry claims.
  *
  * <p>A small file can claim to be a large one. Deflate makes at most 1032 bytes of one, so a claim
- * beyond that is refused outright; and where it is beyond {@value #TRUSTED_RATIO} to one, which no
- * trained weights are, the member is first inflated into nothing and its bytes counted, before
- * anybody allocates memory for them.
+ * beyond that is refused outright. Beyond {@value #TRUSTED_RATIO} to one, which no trained weights
+ * are, it may be {@value #MAX_SUSPICIOUS} bytes at most, and the member is first inflated into
+ * nothing and its bytes counted, before anybody allocates memory for them.
  */
 final class InflatedMember implements AutoCloseable {
   /** The most bytes deflate can make of one: 258 of a match of two bits. */
   private static final long MAX_RATIO = 1032;
 
   private static final long TRUSTED_RATIO = 16;
+  private static final long MAX_SUSPICIOUS = 1 << 30;
   private static final int CHUNK = 1 << 16;
 
   private final MappedFile file;
@@ -49,7 +50,23 @@ final class InflatedMember implements AutoCloseable {
               + MAX_RATIO
               + " of one");
     }
-    if (claimed / TRUSTED_RATIO > member.compressedBytes() && claimed > CHUNK) {
+    boolean suspicious = claimed / TRUSTED_RATIO > member.compressedBytes() && claimed > CHUNK;
+    if (suspicious && claimed > MAX_SUSPICIOUS) {
+      throw file.error(
+          member.headerOffset(),
+          "member '"
+              + member.name()
+              + "' makes "
+              + claimed
+              + " bytes from "
+              + member.compressedBytes()
+              + ", expected at most "
+              + MAX_SUSPICIOUS
+              + " where that is more than "
+              + TRUSTED_RATIO
+              + " to one; save it without compression");
+    }
+    if (suspicious) {
       try (InflatedMember counted = new InflatedMember(file, member)) {
         byte[] nothing = new byte[CHUNK];
         for (long left = claimed; left > 0; left -= Math.min(left, nothing.length)) {

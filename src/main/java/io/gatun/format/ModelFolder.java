@@ -246,7 +246,11 @@ public final class ModelFolder {
               .pad(symbol(text, "pad", vocabulary))
               .unknown(symbol(text, "unknown", vocabulary));
       text.done();
-      return builder.build();
+      try {
+        return builder.build();
+      } catch (IllegalArgumentException e) {
+        throw side.error("is not possible: " + e.getMessage(), e);
+      }
     }
 
     private static String symbol(Json.Fields text, String key, Vocabulary vocabulary) {

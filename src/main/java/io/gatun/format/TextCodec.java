@@ -36,6 +36,9 @@ public final class TextCodec {
     }
   }
 
+  /** The longest symbol of a list: every length up to it is tried at every place of a text. */
+  private static final int MAX_LISTED = 200;
+
   private final Vocabulary vocabulary;
   private final Tokens tokens;
   private final boolean lowercase;
@@ -58,6 +61,10 @@ public final class TextCodec {
     this.pad = special(builder.pad, "pad");
     this.unknown = special(builder.unknown, "unknown");
     this.longest = tokens == Tokens.LIST ? vocabulary.longest(special) : 1;
+    if (longest > MAX_LISTED) {
+      throw new IllegalArgumentException(
+          "a list has a symbol of " + longest + " characters, expected at most " + MAX_LISTED);
+    }
   }
 
   private int special(String symbol, String job) {
@@ -281,7 +288,8 @@ public final class TextCodec {
      * Makes the codec.
      *
      * @return the codec
-     * @throws IllegalArgumentException if a special symbol is not in the vocabulary
+     * @throws IllegalArgumentException if a special symbol is not in the vocabulary, or a list has
+     *     a symbol of more than 200 characters
      */
     public TextCodec build() {
       return new TextCodec(this);

@@ -46,6 +46,13 @@ final class ZipDirectory {
   private static final int FLAG_STRONG_ENCRYPTION = 1 << 6;
   private static final int FLAG_MASKED = 1 << 13;
   private static final int MAX_COMMENT = 65_535;
+
+  /**
+   * The most extra fields of an entry. They are walked before it is known whether entries overlap,
+   * so without a bound a crafted file could make that take the square of its length.
+   */
+  private static final int MAX_EXTRA_FIELDS = 64;
+
   private static final long SEE_EXTRA = 0xffff_ffffL;
   private static final int SEE_EXTRA_SHORT = 0xffff;
 
@@ -360,7 +367,12 @@ final class ZipDirectory {
       file.require(offset, length, "extra fields of member '" + name + "'");
       long limit = offset + length;
       long field = offset;
+      int count = 0;
       while (limit - field >= 4) {
+        if (++count > MAX_EXTRA_FIELDS) {
+          throw file.error(
+              field, "member '" + name + "' has more than " + MAX_EXTRA_FIELDS + " extra fields");
+        }
         int id = file.unsignedShort(field, "zip extra field");
         int size = file.unsignedShort(field + 2, "zip extra field");
         if (size > limit - field - 4) {

@@ -313,8 +313,25 @@ class HostileFilesTest {
 
   @Test
   void aMemberThatClaimsManyTimesItsSizeIsCountedBeforeAnythingIsAllocated() throws IOException {
-    // 4 MB that would be 4 GB if the claim were true.
-    assertRefused(bomb(4_200_000, 4_000_000_000L), "bytes that the directory claims");
+    assertRefused(bomb(100_000, 90_000_000), "bytes that the directory claims");
+  }
+
+  @Test
+  void aMemberThatIsMostlyNothingIsRefusedWhereItIsLarge() throws IOException {
+    assertRefused(bomb(4_200_000, 4_000_000_000L), "save it without compression");
+  }
+
+  @Test
+  void endlessExtraFieldsAreRefused() throws IOException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    try (ZipOutputStream zip = new ZipOutputStream(out)) {
+      ZipEntry entry = new ZipEntry("a.npy");
+      entry.setExtra(
+          ByteBuffer.allocate(400).order(ByteOrder.LITTLE_ENDIAN).putShort(0, (short) 7).array());
+      zip.putNextEntry(entry);
+      zip.write(Files.readAllBytes(small.resolve("npy")));
+    }
+    assertRefused(out.toByteArray(), "more than 64 extra fields");
   }
 
   /** A deflated member of some size that claims to be an array of so many bytes. */
