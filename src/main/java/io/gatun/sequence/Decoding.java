@@ -10,7 +10,6 @@ import io.gatun.kernel.Region;
 import io.gatun.kernel.Workers;
 import io.gatun.sequence.EncoderDecoder.Carried;
 import io.gatun.tensor.DType;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,7 +32,8 @@ final class Decoding implements AutoCloseable {
   private final HostArray index;
   private final HostArray gathered;
   private final HostArray attention;
-  private final List<Slot> slots = new ArrayList<>();
+  private final HostArray inspected;
+  private final Slot[] slots;
   private final int realBytes;
   private final Region logProbabilities = new Region();
   private Buffer logProbabilityBuffer;
@@ -95,12 +95,15 @@ final class Decoding implements AutoCloseable {
     index = new HostArray(device, DType.INT32);
     gathered = new HostArray(device, real);
     attention = new HostArray(device, real);
-    for (Carried each : model.carried) {
-      slots.add(
+    inspected = new HostArray(device, real);
+    slots = new Slot[model.carried.size()];
+    for (int i = 0; i < slots.length; i++) {
+      Carried each = model.carried.get(i);
+      slots[i] =
           new Slot(
               each,
               device.stored(each.input().type()).bytes(),
-              model.decoder.inputs().contains(each.input())));
+              model.decoder.inputs().contains(each.input()));
     }
   }
 
@@ -307,8 +310,8 @@ final class Decoding implements AutoCloseable {
 
   /** Whether a state's next value is itself an input, which is about to be written to. */
   private boolean isInput(Region next) {
-    for (int i = 0; i < slots.size(); i++) {
-      if (Objects.equals(slots.get(i).buffer, next.buffer())) {
+    for (Slot slot : slots) {
+      if (Objects.equals(slot.buffer, next.buffer())) {
         return true;
       }
     }
@@ -396,15 +399,15 @@ final class Decoding implements AutoCloseable {
   /** Whether the decoder's answer for a row had no meaning; slow, for when there is a suspicion. */
   boolean hasNaN(int row) {
     long size = (long) model.vocabulary();
-    gathered.ensure(size);
+    inspected.ensure(size);
     Region whole = decoder.region(model.logits);
     Region one =
         new Region(whole.buffer(), whole.offset() + row * size * realBytes, size * realBytes);
-    kernels.copy(one, gathered.region(), one.bytes());
-    gathered.pull(kernels, size);
+    kernels.copy(one, inspected.region(), one.bytes());
+    inspected.pull(kernels, size);
     boolean finite = false;
     for (long i = 0; i < size; i++) {
-      double logit = gathered.getReal(i);
+      double logit = inspected.getReal(i);
       if (Double.isNaN(logit) || logit == Double.POSITIVE_INFINITY) {
         return true;
       }
@@ -442,7 +445,9 @@ final class Decoding implements AutoCloseable {
     }
     decoder.close();
     for (HostArray array :
-        new HostArray[] {sourceTokens, sourceLengths, tokens, index, gathered, attention}) {
+        new HostArray[] {
+          sourceTokens, sourceLengths, tokens, index, gathered, attention, inspected
+        }) {
       array.close();
     }
     for (Slot slot : slots) {

@@ -1,5 +1,7 @@
 package io.gatun.sequence;
 
+import java.util.Arrays;
+
 /**
  * What is to be decoded. Arrays are not copied; they must not change while a generator reads them.
  *
@@ -26,5 +28,10 @@ public record Sentence(long id, int[] tokens, int[] prefix) {
   /** The same sentence, whose hypotheses must begin with some tokens. */
   public Sentence withPrefix(int... tokensToBeginWith) {
     return new Sentence(id, tokens, tokensToBeginWith);
+  }
+
+  @Override
+  public String toString() {
+    return "sentence " + id + ": " + Arrays.toString(tokens) + " -> " + Arrays.toString(prefix);
   }
 }
