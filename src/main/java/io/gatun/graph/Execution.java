@@ -431,7 +431,12 @@ public final class Execution implements AutoCloseable {
   }
 
   private long bytes(Value value, long[] dims) {
-    return Shape.of(dims).elements() * stored(value.type()).bytes();
+    // By hand: a Shape would be an object for each call, and this is called at each run.
+    long bytes = stored(value.type()).bytes();
+    for (long size : dims) {
+      bytes = Math.multiplyExact(bytes, size);
+    }
+    return bytes;
   }
 
   private Buffer atLeast(Buffer buffer, long bytes) {
