@@ -138,7 +138,9 @@ public final class StatefulExecution implements AutoCloseable {
   /** Runs over the time steps of the inputs; the final states become the next initial ones. */
   public void run() {
     int next = atZero ? 0 : 1 - current;
-    for (Slot slot : slots) {
+    // Counted: an iterator would be an object for each run.
+    for (int i = 0; i < slots.size(); i++) {
+      Slot slot = slots.get(i);
       if (!atZero) {
         execution.input(slot.carry.input(), slot.regions[current], slot.dims);
       }
