@@ -1,6 +1,8 @@
 package io.gatun.cli;
 
+import io.gatun.kernel.Devices.Entry;
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -10,15 +12,39 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "devices",
     mixinStandardHelpOptions = true,
-    description = "Shows what this machine offers to run a network on, and why not more.")
+    versionProvider = Gatun.Version.class,
+    description =
+        "Shows what this machine offers to run a network on, best first, and why not more. The one"
+            + " with the star is what '--device auto' takes.",
+    optionListHeading = "%nOptions:%n",
+    footerHeading = "%nExamples:%n",
+    footer = {"  gatun devices", "  gatun translate examples/g2p_en words.txt --device scalar"})
 final class Devices implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
-    out.printf("cpu: %d processors%n", Runtime.getRuntime().availableProcessors());
-    out.flush();
-    return 0;
+    List<Entry> entries = io.gatun.kernel.Devices.list();
+    int width = entries.stream().mapToInt(entry -> entry.name().length()).max().orElse(0);
+    boolean starred = false;
+    for (Entry entry : entries) {
+      boolean best = entry.available() && !starred;
+      starred |= best;
+      String name = entry.name() + " ".repeat(width - entry.name().length());
+      String text = entry.available() ? entry.description() : "not available: " + entry.reason();
+      out.println((best ? "* " : "  ") + name + "  " + text);
+    }
+    out.println();
+    int processors = Runtime.getRuntime().availableProcessors();
+    out.println(
+        processors
+            + (processors == 1 ? " processor, " : " processors, ")
+            + System.getProperty("os.name")
+            + " "
+            + System.getProperty("os.arch")
+            + ", Java "
+            + Runtime.version());
+    return ExitCode.OK;
   }
 }

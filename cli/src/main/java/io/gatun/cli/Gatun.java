@@ -1,7 +1,18 @@
 package io.gatun.cli;
 
+import java.io.OutputStreamWriter;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The command {@code gatun}; each of its subcommands is a class of this package. */
 @Command(
@@ -10,18 +21,117 @@ import picocli.CommandLine.Command;
     versionProvider = Gatun.Version.class,
     synopsisSubcommandLabel = "COMMAND",
     description = "Runs trained recurrent networks over text and other sequences.",
-    subcommands = {Devices.class})
-public final class Gatun {
+    commandListHeading = "%nCommands:%n",
+    optionListHeading = "%nOptions:%n",
+    exitCodeListHeading = ExitCode.HEADING,
+    exitCodeList = {
+      "0:all went well",
+      "1:something failed; a message on standard error says what",
+      "2:the command line is wrong",
+      "3:done, but some lines of the input were bad and have no answer",
+      "130:interrupted by Ctrl-C",
+      "141:nobody reads the output any more"
+    },
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  echo hello | gatun translate examples/g2p_en",
+      "  gatun translate examples/g2p_en words.txt --output phonemes.txt",
+      "  gatun inspect examples/g2p_en --unroll 3",
+      "  gatun COMMAND --help"
+    })
+public final class Gatun implements Runnable {
+  @Option(
+      names = {"-v", "--verbose"},
+      scope = ScopeType.INHERIT,
+      description = "Also say what computes.")
+  private boolean verbose;
+
+  @Option(
+      names = "--stacktrace",
+      scope = ScopeType.INHERIT,
+      description = "When something fails, show where in the program.")
+  private boolean stacktrace;
+
+  @Spec private CommandSpec spec;
+
   private Gatun() {}
 
   /**
    * Runs the command and ends the JVM with its exit code: 0 when all went well, 1 when something
-   * failed, 2 when the command line was wrong.
+   * failed, 2 when the command line was wrong, 3 when some lines of the input were bad, 141 when
+   * the reader of the output has gone.
    *
    * @param args the command line
    */
   public static void main(String[] args) {
-    System.exit(new CommandLine(new Gatun()).execute(args));
+    Streams streams = Streams.ofProcess();
+    System.setErr(streams.err());
+    int code = run(streams, args);
+    if (code != 0) {
+      System.exit(code); // ends a reader that still waits for input, too
+    }
+    Runtime.getRuntime().exit(0);
+  }
+
+  /** Runs the command in this JVM. */
+  static int run(Streams streams, String... args) {
+    PrintWriter out =
+        new PrintWriter(new OutputStreamWriter(streams.out(), StandardCharsets.UTF_8));
+    int code = commandLine(streams, out).execute(args);
+    out.flush();
+    return code;
+  }
+
+  /** The command with all its subcommands. */
+  static CommandLine commandLine(Streams streams, PrintWriter out) {
+    Gatun gatun = new Gatun();
+    CommandLine line = new CommandLine(gatun);
+    line.addSubcommand(new Translate(streams));
+    line.addSubcommand(new Score(streams));
+    line.addSubcommand(new Inspect());
+    line.addSubcommand(new Devices());
+    line.addSubcommand(new Completion());
+    line.setOut(out);
+    line.setErr(new PrintWriter(streams.err(), true, StandardCharsets.UTF_8));
+    line.setUsageHelpAutoWidth(false);
+    line.setUsageHelpWidth(100);
+    line.setCaseInsensitiveEnumValuesAllowed(true);
+    line.setExecutionStrategy(
+        parsed -> {
+          ConsoleLogger.show(
+              gatun.verbose ? System.Logger.Level.INFO : System.Logger.Level.WARNING);
+          return new CommandLine.RunLast().execute(parsed);
+        });
+    line.setParameterExceptionHandler((e, arguments) -> usage(streams, e));
+    line.setExecutionExceptionHandler((e, failed, parsed) -> gatun.failed(streams, e, parsed));
+    return line;
+  }
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "a command is missing");
+  }
+
+  private static int usage(Streams streams, ParameterException e) {
+    CommandLine line = e.getCommandLine();
+    String name = line.getCommandSpec().qualifiedName();
+    streams.err().println(name + ": " + e.getMessage().replaceAll("\\s*\\R\\s*", " "));
+    if (!UnmatchedArgumentException.printSuggestions(e, line.getErr())) {
+      streams.err().println("Try '" + name + " --help' for more.");
+    }
+    return ExitCode.USAGE;
+  }
+
+  private int failed(Streams streams, Exception e, ParseResult parsed) {
+    Throwable cause = e instanceof UncheckedIOException unchecked ? unchecked.getCause() : e;
+    if (Messages.isBrokenPipe(cause)) {
+      return ExitCode.BROKEN_PIPE;
+    }
+    streams.err().println("gatun: " + Messages.of(cause));
+    if (stacktrace) {
+      cause.printStackTrace(streams.err());
+    }
+    return ExitCode.FAILURE;
   }
 
   /** The version of the jar that this class came from. */

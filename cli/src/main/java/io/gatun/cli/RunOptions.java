@@ -1,0 +1,147 @@
+package io.gatun.cli;
+
+import io.gatun.batch.BatchOptions;
+import io.gatun.batch.BatchProgress;
+import io.gatun.batch.BatchRun;
+import io.gatun.batch.BatchTask;
+import io.gatun.batch.LineReader;
+import io.gatun.batch.LineWriter;
+import io.gatun.batch.RecordReader;
+import io.gatun.format.Model;
+import io.gatun.kernel.Device;
+import io.gatun.kernel.Devices;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.OptionalLong;
+import picocli.CommandLine.Option;
+
+/** How a command goes through lines: where they go, who computes, what is shown meanwhile. */
+final class RunOptions {
+  /** Stands for standard input or standard output. */
+  private static final Path STANDARD = Path.of("-");
+
+  @Option(
+      names = {"-o", "--output"},
+      paramLabel = "FILE",
+      description =
+          "Write here; standard output by default. The file appears when all is done; nothing is"
+              + " left behind otherwise.")
+  private Path output;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "How many threads compute; by default as many as there are processors.")
+  private int threads = Runtime.getRuntime().availableProcessors();
+
+  @Option(
+      names = "--device",
+      paramLabel = "NAME",
+      defaultValue = "auto",
+      description =
+          "What computes: auto (the best there is, the default) or one of 'gatun devices'.")
+  private String device;
+
+  @Option(
+      names = "--batch-tokens",
+      paramLabel = "N",
+      defaultValue = "4096",
+      description =
+          "How many tokens are computed together on one thread; ${DEFAULT-VALUE} by default. More"
+              + " need more memory; answers do not depend on it.")
+  private int batchTokens;
+
+  @Option(
+      names = "--progress",
+      paramLabel = "WHEN",
+      defaultValue = "auto",
+      description =
+          "Show rate and remaining time on standard error: ${COMPLETION-CANDIDATES}; by default"
+              + " ${DEFAULT-VALUE}, that is, when it is a terminal.")
+  private ProgressLine.When progress;
+
+  /** An input: what to call it, its bytes, how many there are. */
+  record Input(String name, InputStream in, OptionalLong size) implements AutoCloseable {
+    /** Opens a file, or standard input where it is null or {@code -}. */
+    static Input open(Path file, Streams streams) throws IOException {
+      if (file == null || file.equals(STANDARD)) {
+        return new Input("standard input", streams.in(), OptionalLong.empty());
+      }
+      if (Files.isDirectory(file)) {
+        throw new CommandException(file + " is a folder, expected a file of lines");
+      }
+      if (!Files.exists(file)) {
+        throw new NoSuchFileException(file.toString());
+      }
+      OptionalLong size =
+          Files.isRegularFile(file) ? OptionalLong.of(Files.size(file)) : OptionalLong.empty();
+      return new Input(file.toString(), Files.newInputStream(file), size);
+    }
+
+    LineReader lines() {
+      return new LineReader(name, in, size, LineReader.MAX_LINE_BYTES);
+    }
+
+    @Override
+    public void close() throws IOException {
+      if (!name.equals("standard input")) {
+        in.close();
+      }
+    }
+  }
+
+  /** What to do with an opened model on a device. */
+  interface Work {
+    /** Does it and returns the exit code. */
+    int on(Device device) throws IOException, InterruptedException;
+  }
+
+  /** Runs something on the device asked for and gives the device back. */
+  int withDevice(Model model, Work work) throws IOException, InterruptedException {
+    if (device.equals("auto")) {
+      return work.on(Devices.best());
+    }
+    try (Device opened = Devices.open(device)) {
+      return work.on(opened);
+    }
+  }
+
+  /** Checks what can be checked before anything is opened. */
+  BatchOptions batch() {
+    return BatchOptions.builder().workers(threads).batchTokens(batchTokens).build();
+  }
+
+  /** Goes through all lines and returns the exit code. */
+  <R, I, O> int run(
+      Streams streams,
+      String inputName,
+      RecordReader<R> reader,
+      BatchTask<R, I, O> task,
+      LineWriter.Format<O> format)
+      throws IOException, InterruptedException {
+    boolean toStandardOutput = output == null || output.equals(STANDARD);
+    ProgressLine listener = new ProgressLine(streams, progress, inputName, toStandardOutput);
+    BatchProgress summary;
+    try {
+      if (toStandardOutput) {
+        OutputStream out = new StandardOutput(streams.out());
+        summary =
+            new BatchRun<>(reader, task, new LineWriter<>(out, format), batch(), listener).run();
+      } else {
+        try (OutputFile out = OutputFile.open(output)) {
+          summary =
+              new BatchRun<>(reader, task, new LineWriter<>(out, format), batch(), listener).run();
+          out.commit();
+        }
+      }
+    } finally {
+      listener.clear();
+    }
+    listener.end(summary);
+    return summary.bad() > 0 ? ExitCode.BAD_LINES : ExitCode.OK;
+  }
+}

@@ -1,0 +1,183 @@
+package io.gatun.cli;
+
+import io.gatun.batch.InputRecord;
+import io.gatun.batch.LinePairReader;
+import io.gatun.batch.LineReader;
+import io.gatun.batch.RecordReader;
+import io.gatun.batch.TargetScore;
+import io.gatun.batch.Translator;
+import io.gatun.format.Model;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.OptionalLong;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code gatun score}: how probable the model finds given targets. */
+@Command(
+    name = "score",
+    mixinStandardHelpOptions = true,
+    versionProvider = Gatun.Version.class,
+    sortOptions = false,
+    description = {
+      "Prints for each line how probable the model finds a given target: the sum of the natural"
+          + " logarithms of its tokens' probabilities, the end of the sequence included.",
+      "",
+      "A line of the input is a source, a tab and its target; or the sources are in one file and the"
+          + " targets, line by line, in that of --targets. A bad line is reported with its number, its"
+          + " output stays empty, and the rest goes on; the command then ends with 3."
+    },
+    parameterListHeading = "%n",
+    optionListHeading = "%nOptions:%n",
+    exitCodeListHeading = ExitCode.HEADING,
+    exitCodeList = {
+      "0:all went well",
+      "1:something failed; a message on standard error says what",
+      "2:the command line is wrong",
+      "3:done, but some lines were bad and have no answer"
+    },
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  printf 'hello\\tHH AH0 L OW1\\n' | gatun score examples/g2p_en",
+      "  gatun score examples/g2p_en --input words.txt --targets phonemes.txt --tokens"
+    })
+final class Score implements Callable<Integer> {
+  private final Streams streams;
+
+  @Spec private CommandSpec spec;
+  @Mixin private ModelOptions modelOptions;
+
+  @Parameters(
+      index = "1",
+      arity = "0..1",
+      paramLabel = "FILE",
+      description = "The input; standard input by default, or '-'.")
+  private Path file;
+
+  @Option(
+      names = {"-i", "--input"},
+      paramLabel = "FILE",
+      description = "The same as FILE.")
+  private Path input;
+
+  @Option(
+      names = "--targets",
+      paramLabel = "FILE",
+      description = "The targets, one for each line of the input, which then has sources alone.")
+  private Path targets;
+
+  @Option(
+      names = "--tokens",
+      description =
+          "Behind the sum, print each token with its own logarithm: a tab, the token, '=', the"
+              + " number.")
+  private boolean tokens;
+
+  @Mixin private RunOptions runOptions;
+
+  Score(Streams streams) {
+    this.streams = streams;
+  }
+
+  @Override
+  public Integer call() throws IOException, InterruptedException {
+    if (file != null && input != null) {
+      throw usage("the input is given twice, as " + file + " and as --input " + input);
+    }
+    try {
+      runOptions.batch();
+    } catch (IllegalArgumentException e) {
+      throw usage(e.getMessage());
+    }
+    try (Model model = modelOptions.open();
+        RunOptions.Input lines = RunOptions.Input.open(file != null ? file : input, streams)) {
+      if (targets == null) {
+        return run(model, lines.name(), new TabbedReader(lines.lines()));
+      }
+      try (RunOptions.Input targetLines = RunOptions.Input.open(targets, streams)) {
+        return run(model, lines.name(), new LinePairReader(lines.lines(), targetLines.lines()));
+      }
+    }
+  }
+
+  private int run(Model model, String name, RecordReader<LinePairReader.Pair> reader)
+      throws IOException, InterruptedException {
+    return runOptions.withDevice(
+        model,
+        device -> {
+          try (Translator translator = Translator.of(model, device)) {
+            return runOptions.run(streams, name, reader, translator.scoring(), this::text);
+          }
+        });
+  }
+
+  private String text(long number, TargetScore score) {
+    if (score == null) {
+      return "";
+    }
+    StringBuilder text = new StringBuilder(Decimals.score(score.logProbability()));
+    if (tokens) {
+      for (TargetScore.Token token : score.tokens()) {
+        text.append('\t')
+            .append(escaped(token.symbol()))
+            .append('=')
+            .append(Decimals.score(token.logProbability()));
+      }
+    }
+    return text.toString();
+  }
+
+  private static String escaped(String symbol) {
+    return symbol
+        .replace("\\", "\\\\")
+        .replace("\t", "\\t")
+        .replace("\n", "\\n")
+        .replace("\r", "\\r");
+  }
+
+  private ParameterException usage(String message) {
+    return new ParameterException(spec.commandLine(), message);
+  }
+
+  /** Lines of a source, a tab and a target. */
+  private static final class TabbedReader implements RecordReader<LinePairReader.Pair> {
+    private final LineReader lines;
+
+    TabbedReader(LineReader lines) {
+      this.lines = lines;
+    }
+
+    @Override
+    public InputRecord<LinePairReader.Pair> next(Runnable waiting) throws IOException {
+      InputRecord<String> line = lines.next(waiting);
+      if (line == null) {
+        return null;
+      }
+      if (line.problem() != null) {
+        return InputRecord.bad(line.number(), line.problem(), line.endOffset());
+      }
+      int tab = line.value().indexOf('\t');
+      if (tab < 0 || line.value().indexOf('\t', tab + 1) >= 0) {
+        String found = tab < 0 ? "no tab" : "more than one tab";
+        return InputRecord.bad(
+            line.number(),
+            "has " + found + ", expected a source, a tab and a target",
+            line.endOffset());
+      }
+      LinePairReader.Pair pair =
+          new LinePairReader.Pair(line.value().substring(0, tab), line.value().substring(tab + 1));
+      return InputRecord.of(line.number(), pair, line.endOffset());
+    }
+
+    @Override
+    public OptionalLong size() {
+      return lines.size();
+    }
+  }
+}
