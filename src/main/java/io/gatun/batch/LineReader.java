@@ -113,11 +113,16 @@ public final class LineReader implements RecordReader<String> {
   }
 
   private boolean fill(Runnable waiting) throws IOException {
-    if (in.available() <= 0) {
-      waiting.run();
-    }
     at = 0;
-    filled = Math.max(0, in.read(buffer));
+    filled = 0;
+    try {
+      if (in.available() <= 0) {
+        waiting.run();
+      }
+      filled = Math.max(0, in.read(buffer));
+    } catch (IOException e) {
+      throw new IOException("cannot read " + name + ": " + e.getMessage(), e);
+    }
     return filled > 0;
   }
 

@@ -405,7 +405,7 @@ class BatchRunTest {
                         BatchOptions.builder().build(),
                         BatchListener.NONE)
                     .run());
-    assertEquals("the disk is gone", thrown.getMessage());
+    assertEquals("cannot read failing: the disk is gone", thrown.getMessage());
     assertEquals(0, task.open.get());
   }
 

@@ -9,7 +9,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
@@ -103,7 +102,7 @@ public final class Gatun implements Runnable {
           return new CommandLine.RunLast().execute(parsed);
         });
     line.setParameterExceptionHandler((e, arguments) -> usage(streams, e));
-    line.setExecutionExceptionHandler((e, failed, parsed) -> gatun.failed(streams, e, parsed));
+    line.setExecutionExceptionHandler((e, failed, parsed) -> gatun.failed(streams, e));
     return line;
   }
 
@@ -122,7 +121,7 @@ public final class Gatun implements Runnable {
     return ExitCode.USAGE;
   }
 
-  private int failed(Streams streams, Exception e, ParseResult parsed) {
+  private int failed(Streams streams, Exception e) {
     Throwable cause = e instanceof UncheckedIOException unchecked ? unchecked.getCause() : e;
     if (Messages.isBrokenPipe(cause)) {
       return ExitCode.BROKEN_PIPE;

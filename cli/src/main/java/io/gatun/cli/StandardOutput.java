@@ -1,5 +1,6 @@
 package io.gatun.cli;
 
+import java.io.FileOutputStream;
 import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -43,7 +44,7 @@ final class StandardOutput extends FilterOutputStream {
     }
   }
 
-  private static IOException explained(IOException e) {
+  private IOException explained(IOException e) {
     String message = String.valueOf(e.getMessage());
     // The words depend on the language of the system; that it was a pipe does not.
     if (message.contains("Broken pipe") || message.contains("EPIPE") || isPipe()) {
@@ -52,7 +53,11 @@ final class StandardOutput extends FilterOutputStream {
     return new IOException("cannot write standard output: " + message, e);
   }
 
-  private static boolean isPipe() {
+  /** Whether this is the process's own output and goes to another one. */
+  private boolean isPipe() {
+    if (!(out instanceof FileOutputStream)) {
+      return false;
+    }
     try {
       String target = Files.readSymbolicLink(Path.of("/proc/self/fd/1")).toString();
       return target.startsWith("pipe:") || target.startsWith("socket:");
