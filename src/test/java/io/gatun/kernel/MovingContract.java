@@ -13,8 +13,11 @@ import io.gatun.tensor.SharedArena;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 /**
  * What {@link Kernels} and {@link Device} say of memory and of the operations that move numbers.
@@ -396,18 +399,102 @@ interface MovingContract {
   @Test
   default void memoryThatIsGoneIsRefused() {
     try (KernelBench bench = bench("closed memory")) {
-      Kernels kernels = bench.tested.kernels();
-      Region good = bench.tested.of(bench.reals(4, 1));
-      Buffer buffer = bench.tested.device().allocate(64);
+      Region good = bench.tested.of(bench.reals(64, 1));
+      Buffer buffer = bench.tested.device().allocate(1024);
       Region gone = new Region(buffer);
       buffer.close();
       buffer.close();
-      assertThrows(
-          IllegalStateException.class, () -> kernels.activate(Activation.TANH, good, gone, 4));
-      assertThrows(
-          IllegalStateException.class, () -> kernels.activate(Activation.TANH, gone, good, 4));
+      for (Executable operation : operations(bench, good, gone)) {
+        assertThrows(IllegalStateException.class, operation);
+      }
+      for (Executable operation : operations(bench, gone, good)) {
+        assertThrows(IllegalStateException.class, operation);
+      }
+      Kernels kernels = bench.tested.kernels();
+      assertThrows(IllegalStateException.class, () -> kernels.upload(bench.tensor(1, 4), gone));
+      assertThrows(IllegalStateException.class, () -> kernels.fill(gone, DType.INT8, 4, 1));
       assertEquals(null, bench.tested.device().wrap(MemorySegment.ofArray(new float[4])));
     }
+  }
+
+  @Test
+  default void readOnlyMemoryIsNotWritten() {
+    try (KernelBench bench = bench("read-only memory")) {
+      Region good = bench.tested.of(bench.reals(64, 1));
+      Tensor tensor = Tensor.allocate(bench.arena, DType.INT8, 1024);
+      Buffer buffer = bench.tested.device().wrap(tensor.asReadOnly().segment());
+      if (buffer == null) {
+        return;
+      }
+      for (Executable operation : operations(bench, good, new Region(buffer))) {
+        assertThrows(UnsupportedOperationException.class, operation);
+      }
+      Kernels kernels = bench.tested.kernels();
+      Region target = new Region(buffer);
+      assertThrows(
+          UnsupportedOperationException.class, () -> kernels.upload(bench.tensor(1, 4), target));
+      assertThrows(
+          UnsupportedOperationException.class, () -> kernels.fill(target, DType.INT8, 4, 1));
+      for (byte value : tensor.segment().toArray(java.lang.foreign.ValueLayout.JAVA_BYTE)) {
+        assertEquals(0, value);
+      }
+    }
+  }
+
+  /** Every operation that reads, from one region of at least 64 reals, and writes to another. */
+  private static List<Executable> operations(KernelBench bench, Region in, Region out) {
+    Kernels k = bench.tested.kernels();
+    Activation f = Activation.SIGMOID;
+    PackedMatrix matrix =
+        bench.tested.of(bench.pack(device -> device.pack(bench.tensor(1, 4, 4), null)));
+    List<Integer> one = List.of(1);
+    ConvolutionSpec spec = new ConvolutionSpec(1, 1, 1, one, one, one, List.of(0), List.of(0));
+    PackedConvolution convolution =
+        bench.tested.of(bench.pack(device -> device.pack(spec, bench.tensor(1, 1, 1, 1), null)));
+    long[] zero = {0};
+    long[] stride = {1};
+    long[] four = {4};
+    BatchedProduct product = new BatchedProduct(zero, zero, 2, 2, 2, 2, 1, 2, 1);
+    List<Executable> operations = new ArrayList<>();
+    operations.add(() -> k.copy(in, out, 4));
+    operations.add(() -> k.copyStrided(in, 0, stride, out, 0, stride, four, 4));
+    operations.add(() -> k.cast(in, DType.FLOAT32, out, DType.INT32, 4));
+    operations.add(() -> k.activate(f, in, out, 4));
+    operations.add(() -> k.unary(UnaryOperation.NEGATE, in, out, 4));
+    operations.add(
+        () -> k.binary(BinaryOperation.ADD, DType.FLOAT32, in, stride, in, stride, out, four));
+    operations.add(
+        () -> k.binary(BinaryOperation.ADD, DType.INT32, in, stride, in, stride, out, four));
+    operations.add(() -> k.softmax(in, out, 2, 4, null, 0));
+    operations.add(() -> k.logSoftmax(in, out, 2, 4));
+    operations.add(() -> k.layerNorm(in, out, 2, 4, in, in, 1));
+    operations.add(() -> k.reduce(Reduction.SUM, in, out, 2, 2, 1));
+    operations.add(() -> k.multiply(in, 4, 2, matrix, f, out, 4));
+    operations.add(() -> k.multiply(product, in, in, out));
+    operations.add(() -> k.convolve(convolution, in, 1, four, f, out));
+    Region other = bench.tested.of(bench.output(DType.INT64, 64));
+    operations.add(() -> k.topK(in, 2, 4, 2, out, other, DType.INT32));
+    operations.add(() -> k.topK(in, 2, 4, 2, other, out, DType.INT64));
+    for (RecurrentCase.Variant variant :
+        List.of(
+            RecurrentCase.Variant.RNN_TANH,
+            RecurrentCase.Variant.GRU_BEFORE,
+            RecurrentCase.Variant.LSTM,
+            RecurrentCase.Variant.LSTM_NORMALISED)) {
+      RecurrentCase layer = new RecurrentCase(bench, variant, 2, 2, 1, 1);
+      for (int which = 0; which < 2; which++) {
+        RecurrentCall call = new RecurrentCall();
+        call.time = 2;
+        call.batch = 1;
+        call.input = in;
+        call.inputTimeStride = 2;
+        call.outputTimeStride = 2;
+        call.output = which == 0 ? out : null;
+        call.finalHidden = which == 1 ? out : null;
+        operations.add(() -> k.recurrent(bench.tested.of(layer.packed), call));
+      }
+    }
+    return operations;
   }
 
   @Test

@@ -93,20 +93,6 @@ class ScalarDeviceTest {
   }
 
   @Test
-  void readOnlyMemoryIsNotWritten() {
-    try (Device device = new ScalarDevice(DType.FLOAT32);
-        Kernels kernels = device.open(Workers.none());
-        Arena arena = Arena.ofShared()) {
-      Tensor tensor = Tensor.allocate(arena, DType.FLOAT32, 4).asReadOnly();
-      Region region = new Region(device.wrap(tensor.segment()));
-      assertThrows(
-          UnsupportedOperationException.class,
-          () -> kernels.activate(Activation.SIGMOID, region, region, 4));
-      assertEquals(0, tensor.getFloat(0));
-    }
-  }
-
-  @Test
   void anotherThreadsMemoryIsRefused() throws InterruptedException {
     try (Device device = new ScalarDevice(DType.FLOAT32);
         Kernels kernels = device.open(Workers.none());
