@@ -27,6 +27,12 @@ public final class Npz {
 
   private static final int VERSION64 = 45;
 
+  /** Made under Unix: tools leave names in UTF-8 alone then, and find a file's mode. */
+  private static final int UNIX = 3;
+
+  /** A plain file that its owner may read and write. */
+  private static final int READABLE = 0100600;
+
   /** The first of January 1980, the earliest day a zip file knows; makes files reproducible. */
   private static final int DATE = 0x21;
 
@@ -152,10 +158,10 @@ public final class Npz {
       ByteBuffer entry =
           ByteBuffer.allocate(ZipDirectory.CENTRAL_BYTES + name.length + wideNumbers.remaining())
               .order(ByteOrder.LITTLE_ENDIAN);
-      entry.putInt(ZipDirectory.CENTRAL_SIGNATURE).putShort((short) VERSION64);
+      entry.putInt(ZipDirectory.CENTRAL_SIGNATURE).putShort((short) (UNIX << 8 | VERSION64));
       putCommon(entry);
       entry.putShort((short) wideNumbers.remaining()).putShort((short) 0).putShort((short) 0);
-      entry.putShort((short) 0).putInt(0);
+      entry.putShort((short) 0).putInt(READABLE << 16);
       entry.putInt(offset > MAX_32 ? -1 : (int) offset).put(name).put(wideNumbers);
       return entry.array();
     }
