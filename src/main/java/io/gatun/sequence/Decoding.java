@@ -328,12 +328,12 @@ final class Decoding implements AutoCloseable {
   /** {@code slot[o, r] = from[o, map[r]]}. */
   private void pick(Slot slot, Region from, long fromRows, int[] map) {
     long count = slot.outer * rows;
+    index.reuse(kernels);
     for (long o = 0, i = 0; o < slot.outer; o++) {
       for (int r = 0; r < rows; r++) {
         index.setInt(i++, Math.toIntExact(o * fromRows + map[r]));
       }
     }
-    // The last pick may still be reading the indices on a device that works beside the host.
     index.push(kernels, count);
     kernels.gatherRows(
         from,
@@ -380,6 +380,7 @@ final class Decoding implements AutoCloseable {
   HostArray gather(int count, int[] ofRows, int[] tokensWanted) {
     gathered.ensure(count);
     index.ensure(count);
+    index.reuse(kernels);
     for (int i = 0; i < count; i++) {
       index.setInt(i, Math.toIntExact((long) ofRows[i] * model.vocabulary() + tokensWanted[i]));
     }

@@ -122,7 +122,7 @@ public final class EncoderDecoder implements AutoCloseable {
     }
     sourceVocabulary =
         builder.sourceVocabulary > 0 ? builder.sourceVocabulary : rowsGathered(encoding, source);
-    checkInputs(decoding);
+    checkInputs(encoding, decoding);
 
     Set<String> fromEncoder = new LinkedHashSet<>();
     Set<String> fromDecoder = new LinkedHashSet<>(List.of(logits));
@@ -204,7 +204,16 @@ public final class EncoderDecoder implements AutoCloseable {
     return new Carried(input, link.output(), axis, link.encoderValue(), link.constant());
   }
 
-  private void checkInputs(Graph graph) {
+  private void checkInputs(Graph encoding, Graph graph) {
+    for (Value input : encoding.inputs()) {
+      if (!input.name().equals(sourceTokens) && !input.name().equals(sourceLengths)) {
+        throw new IllegalArgumentException(
+            encoding.name()
+                + ": nothing is said about input "
+                + input
+                + ", expected tokens and lengths only");
+      }
+    }
     for (Value input : graph.inputs()) {
       if (input != token && carried.stream().noneMatch(each -> each.input == input)) {
         throw new IllegalArgumentException(

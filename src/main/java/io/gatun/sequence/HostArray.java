@@ -60,6 +60,13 @@ final class HostArray implements AutoCloseable {
     return region;
   }
 
+  /** Waits until the device has read what the host is about to write over. */
+  void reuse(Kernels kernels) {
+    if (shared) {
+      kernels.synchronize();
+    }
+  }
+
   /** Lets the device see what the host wrote in the first {@code count} elements. */
   void push(Kernels kernels, long count) {
     if (!shared) {

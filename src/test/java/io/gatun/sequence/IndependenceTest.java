@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.gatun.Seeds;
+import io.gatun.kernel.Buffer;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Devices;
 import io.gatun.kernel.Workers;
@@ -11,7 +12,9 @@ import io.gatun.kernel.scalar.ScalarDevice;
 import io.gatun.sequence.TestNetworks.Known;
 import io.gatun.tensor.DType;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
@@ -140,13 +143,47 @@ class IndependenceTest {
             double[] terms = scores.get(i).logProbabilities();
             double[] made = all.get(i).logProbabilities();
             assertEquals(targets.get(i).length + 1, terms.length);
-            assertArrayEquals(made, java.util.Arrays.copyOf(terms, made.length), device + " " + i);
+            assertArrayEquals(made, Arrays.copyOf(terms, made.length), device + " " + i);
             if (made.length == terms.length) {
               assertEquals(all.get(i).logProbability(), scores.get(i).logProbability());
             }
           }
         }
       }
+    }
+  }
+
+  @Test
+  void aDeviceThatDoesNotReachTheHostsMemoryGivesTheSameBits() {
+    Random random = Seeds.random("far device");
+    Device near = new ScalarDevice(DType.FLOAT32);
+    Device far =
+        new ScalarDevice(DType.FLOAT32) {
+          @Override
+          public Buffer wrap(MemorySegment memory) {
+            return null;
+          }
+        };
+    long seed = random.nextLong();
+    try (Arena arena = Arena.ofConfined();
+        Known here = TestNetworks.gru(arena, new Random(seed), near, 9, 13, 8, true, 2, 3);
+        Known there = TestNetworks.gru(arena, new Random(seed), far, 9, 13, 8, true, 2, 3);
+        Generator one = here.model().newGenerator();
+        Generator other = there.model().newGenerator()) {
+      List<Sentence> batch = ragged(random);
+      for (GenerationOptions plain : STRATEGIES) {
+        GenerationOptions options = plain.toBuilder().attention(true).suppress(5).build();
+        List<List<Hypothesis>> expected = one.generate(batch, options);
+        List<List<Hypothesis>> made = other.generate(batch, options);
+        for (int i = 0; i < batch.size(); i++) {
+          assertSame(expected.get(i), made.get(i), "sentence " + i);
+        }
+      }
+      List<int[]> sources = List.of(new int[] {1, 2}, new int[] {3});
+      List<int[]> targets = List.of(new int[] {1}, new int[] {4, 5, 6});
+      assertArrayEquals(
+          one.score(sources, targets).get(1).logProbabilities(),
+          other.score(sources, targets).get(1).logProbabilities());
     }
   }
 }

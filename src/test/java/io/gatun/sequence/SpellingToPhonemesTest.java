@@ -148,4 +148,39 @@ class SpellingToPhonemesTest {
       assertEquals(List.of(), wrong);
     }
   }
+
+  @Test
+  void aWordAloneGetsTheBitsItGetsInABatch() throws IOException {
+    List<Sentence> batch = new ArrayList<>();
+    List<int[]> sources = new ArrayList<>();
+    for (Word word : words().subList(0, 24)) {
+      batch.add(new Sentence(batch.size(), word.letters()));
+      sources.add(word.letters());
+    }
+    GenerationOptions options =
+        GenerationOptions.builder()
+            .beamWidth(3)
+            .nBest(2)
+            .maxLength(20)
+            .lengthPenalty(LengthPenalty.gnmt(0.6))
+            .logProbabilities(true)
+            .build();
+    try (TensorFile file = TensorFile.open(Shared.path("models/g2p_en/checkpoint20.npz"));
+        EncoderDecoder model = model(file);
+        Generator generator = model.newGenerator()) {
+      List<List<Hypothesis>> together = generator.generate(batch, options);
+      List<int[]> targets = new ArrayList<>();
+      for (Sentence sentence : batch) {
+        int place = targets.size();
+        List<Hypothesis> alone = generator.generate(List.of(sentence), options).get(0);
+        IndependenceTest.assertSame(together.get(place), alone, sentence.toString());
+        targets.add(alone.get(0).tokens());
+      }
+      List<Score> scores = generator.score(sources, targets);
+      for (int i = 0; i < batch.size(); i++) {
+        assertEquals(
+            together.get(i).get(0).logProbability(), scores.get(i).logProbability(), "word " + i);
+      }
+    }
+  }
 }
