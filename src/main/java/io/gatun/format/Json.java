@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.io.JsonStringEncoder;
+import io.gatun.graph.Names;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -372,7 +373,7 @@ public final class Json {
               + shown()
               + ", expected one of "
               + String.join(", ", known)
-              + (kind == Kind.STRING ? Suggestions.didYouMean((String) content, known) : ""));
+              + (kind == Kind.STRING ? Names.didYouMean((String) content, known) : ""));
     }
     return (String) content;
   }
@@ -459,8 +460,7 @@ public final class Json {
               () -> {
                 List<String> unknown =
                     members.keySet().stream().filter(other -> !asked.contains(other)).toList();
-                return object.error(
-                    "has no \"" + key + "\"" + Suggestions.didYouMean(key, unknown));
+                return object.error("has no \"" + key + "\"" + Names.didYouMean(key, unknown));
               });
     }
 
@@ -498,7 +498,7 @@ public final class Json {
       for (Map.Entry<String, Json> member : members.entrySet()) {
         if (!asked.contains(member.getKey())) {
           List<String> free = asked.stream().filter(known -> !members.containsKey(known)).toList();
-          String suggestion = Suggestions.didYouMean(member.getKey(), free);
+          String suggestion = Names.didYouMean(member.getKey(), free);
           throw member
               .getValue()
               .error(

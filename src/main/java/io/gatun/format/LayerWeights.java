@@ -1,5 +1,6 @@
 package io.gatun.format;
 
+import io.gatun.graph.Names;
 import io.gatun.layer.Convention;
 import io.gatun.layer.Weights;
 import io.gatun.tensor.Tensor;
@@ -120,7 +121,7 @@ final class LayerWeights {
               + file
               + " is called "
               + Json.quoted(prefix + ".…" + suffix)
-              + Suggestions.didYouMean(prefix, parents()));
+              + Names.didYouMean(prefix, parents()));
     }
     return parts;
   }
@@ -185,7 +186,7 @@ final class LayerWeights {
               + ", but "
               + file
               + " has no tensor of that name"
-              + Suggestions.didYouMean(wanted, file.names()));
+              + Names.didYouMean(wanted, file.names()));
     }
     used.add(wanted);
     return file.tensor(wanted);

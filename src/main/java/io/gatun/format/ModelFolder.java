@@ -1,6 +1,7 @@
 package io.gatun.format;
 
 import io.gatun.graph.Graph;
+import io.gatun.graph.Names;
 import io.gatun.graph.Value;
 import io.gatun.layer.Convention;
 import java.io.IOException;
@@ -266,7 +267,7 @@ public final class ModelFolder {
                 "is "
                     + Json.quoted(symbol)
                     + ", which is not in the vocabulary"
-                    + Suggestions.didYouMean(symbol, vocabulary.symbols()));
+                    + Names.didYouMean(symbol, vocabulary.symbols()));
       }
       return symbol;
     }

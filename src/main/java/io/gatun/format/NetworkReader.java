@@ -3,6 +3,7 @@ package io.gatun.format;
 import io.gatun.graph.Attributes;
 import io.gatun.graph.Dim;
 import io.gatun.graph.Graph;
+import io.gatun.graph.Names;
 import io.gatun.graph.Value;
 import io.gatun.kernel.Activation;
 import io.gatun.layer.Attention;
@@ -266,7 +267,7 @@ final class NetworkReader {
           "is "
               + Json.quoted(name.string())
               + ", but there is no such value before it"
-              + Suggestions.didYouMean(name.string(), names));
+              + Names.didYouMean(name.string(), names));
     }
     return value;
   }

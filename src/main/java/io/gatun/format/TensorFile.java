@@ -1,5 +1,6 @@
 package io.gatun.format;
 
+import io.gatun.graph.Names;
 import io.gatun.tensor.SharedArena;
 import io.gatun.tensor.Tensor;
 import java.io.IOException;
@@ -219,7 +220,7 @@ public final class TensorFile implements AutoCloseable {
           file.path(),
           "has no tensor "
               + Json.quoted(name)
-              + Suggestions.didYouMean(name, sources.keySet())
+              + Names.didYouMean(name, sources.keySet())
               + (!sources.isEmpty() && sources.size() <= 30
                   ? " (it has " + String.join(", ", names()) + ")"
                   : ""));

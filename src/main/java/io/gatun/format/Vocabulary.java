@@ -1,5 +1,6 @@
 package io.gatun.format;
 
+import io.gatun.graph.Names;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -121,7 +122,7 @@ public final class Vocabulary {
               + " is not among the "
               + size()
               + " symbols of the vocabulary"
-              + Suggestions.didYouMean(symbol, symbols));
+              + Names.didYouMean(symbol, symbols));
     }
     return id;
   }

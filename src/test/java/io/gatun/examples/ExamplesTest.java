@@ -30,8 +30,7 @@ class ExamplesTest {
       System.setOut(before);
     }
     assertEquals(
-        "P AE2 L IY0 AH0 N T AA1 L AH0 JH IY0",
-        printed.toString(StandardCharsets.UTF_8).strip());
+        "P AE2 L IY0 AH0 N T AA1 L AH0 JH IY0", printed.toString(StandardCharsets.UTF_8).strip());
     assertEquals(256, state.length);
   }
 }
