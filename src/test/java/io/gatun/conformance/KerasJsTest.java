@@ -32,8 +32,8 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
 /**
- * Cases with Keras' own outputs, from the Keras.js project. They were made with Keras 2.0, so
- * {@code hard_sigmoid} is 0.2 x + 0.5 and a GRU resets before the product.
+ * Cases with Keras' own outputs, from the Keras.js project. Their {@code hard_sigmoid} is 0.2 x +
+ * 0.5, and a GRU resets before the product.
  *
  * <p>A stateful layer was run once, from zeros: its expected output is that of a stateless one. The
  * numbers are printed with 6 digits after the point, so both the weights (by up to 5e-7 each) and
