@@ -35,11 +35,11 @@ import org.junit.jupiter.api.TestFactory;
  * Cases with Keras' own outputs, from the Keras.js project. Their {@code hard_sigmoid} is 0.2 x +
  * 0.5, and a GRU resets before the product.
  *
- * <p>A stateful layer was run once, from zeros: its expected output is that of a stateless one. The
- * numbers are printed with 6 digits after the point, so both the weights (by up to 5e-7 each) and
- * the outputs are rounded; float32 Keras adds less. The bound on the output is what that rounding
- * of weights of magnitude 1 can do to sums over the few inputs and units there are, once through
- * each time step.
+ * <p>A stateful layer was given the same input twice, and the expected output is that of the second
+ * run, which starts from the state that the first one left. The numbers are printed with 6 digits
+ * after the point, so both the weights (by up to 5e-7 each) and the outputs are rounded; float32
+ * Keras adds less. The bound on the output is what that rounding of weights of magnitude 1 can do
+ * to sums over the few inputs and units there are, once through each time step.
  */
 class KerasJsTest {
 
