@@ -374,11 +374,10 @@ final class Search implements AutoCloseable {
     if (!options.exhaustive()) {
       return ended.count(sentence) >= options.target();
     }
-    // Sums only fall, so a hypothesis ends best if the rest of it is certain.
-    double sum = next.sum[begin];
-    double soon = options.lengthPenalty().score(sum, step + 2);
-    double late = options.lengthPenalty().score(sum, options.maxLength());
-    return ended.allReach(sentence, Math.max(soon, late));
+    // Sums only fall, and a sum weighs least at the greatest length: no better end than certainty
+    // to the last step.
+    double most = options.lengthPenalty().score(next.sum[begin], options.maxLength());
+    return ended.allReach(sentence, most);
   }
 
   // ---- sampling -------------------------------------------------------------------------------

@@ -38,6 +38,19 @@ class SearchTest {
     }
   }
 
+  private static void assertAttention(
+      Oracle looks, int[] source, Hypothesis hypothesis, String what) {
+    assertEquals(hypothesis.logProbabilities().length, hypothesis.attention().length, what);
+    for (int t = 0; t < hypothesis.attention().length; t++) {
+      double[] expected = looks.next(source, Arrays.copyOf(hypothesis.tokens(), t));
+      float[] weights = hypothesis.attention()[t];
+      assertEquals(source.length, weights.length, what);
+      for (int s = 0; s < weights.length; s++) {
+        assertEquals(expected[s], weights[s], 1e-5, what);
+      }
+    }
+  }
+
   private static List<Sentence> sentences(Random random, int count, int vocabulary, int longest) {
     List<Sentence> batch = new ArrayList<>();
     for (int i = 0; i < count; i++) {
@@ -112,12 +125,20 @@ class SearchTest {
       Arrays.fill(prefix, prefixToken);
       batch.set(place, batch.get(place).withPrefix(prefix));
     }
-    List<List<Hypothesis>> made = generator.generate(batch, options);
+    boolean attend = known.looks() != null;
+    List<List<Hypothesis>> made =
+        generator.generate(batch, options.toBuilder().attention(attend).build());
     for (int i = 0; i < batch.size(); i++) {
       Sentence sentence = batch.get(i);
       List<Found> expected =
           known.oracle().beam(sentence.tokens(), sentence.prefix(), ends, options);
-      assertFound(expected, made.get(i), describe(options, i) + " " + sentence);
+      String what = describe(options, i) + " " + sentence;
+      assertFound(expected, made.get(i), what);
+      for (Hypothesis hypothesis : made.get(i)) {
+        if (attend) {
+          assertAttention(known.looks(), sentence.tokens(), hypothesis, what);
+        }
+      }
     }
   }
 

@@ -19,8 +19,11 @@ import java.util.Random;
 
 /** Networks for the tests of this room, and what they compute, written down once more. */
 final class TestNetworks {
-  /** A network, and somebody else who knows what it says. */
-  record Known(EncoderDecoder model, Oracle oracle) implements AutoCloseable {
+  /**
+   * A network, and somebody else who knows what it says, and where it looks for the token after
+   * some others; {@code null} if it has no attention.
+   */
+  record Known(EncoderDecoder model, Oracle oracle, Oracle looks) implements AutoCloseable {
     @Override
     public void close() {
       model.close();
@@ -96,7 +99,7 @@ final class TestNetworks {
           }
           return Oracle.logSoftmax(logits);
         };
-    return new Known(model, oracle);
+    return new Known(model, oracle, null);
   }
 
   /** A chain with random numbers and six source tokens. */
@@ -246,20 +249,17 @@ final class TestNetworks {
     double[] q = wq.toDoubles();
     double[] m = wm.toDoubles();
     double[] score = v.toDoubles();
-    Oracle oracle =
+    Oracle looks =
         (source, target) -> {
-          double[] h = new double[hidden];
-          double[][] seen = new double[source.length][];
-          for (int t = 0; t < source.length; t++) {
-            h = reader.step(row(sourceRows, source[t], embedding), h);
-            seen[t] = h;
-          }
+          double[][] seen = read(reader, sourceRows, embedding, source);
+          double[] h = seen[source.length];
+          double[] weights = {};
           for (int t = 0; t <= target.length; t++) {
-            double[] in =
-                Arrays.copyOf(row(targetRows, t == 0 ? start : target[t - 1], embedding), joined);
+            int before = t == 0 ? start : target[t - 1];
+            double[] in = Arrays.copyOf(row(targetRows, before, embedding), joined);
             if (attend) {
-              double[] weights = attention(h, seen, q, m, score);
-              for (int s = 0; s < seen.length; s++) {
+              weights = attention(h, Arrays.copyOf(seen, source.length), q, m, score);
+              for (int s = 0; s < source.length; s++) {
                 for (int i = 0; i < hidden; i++) {
                   in[embedding + i] += weights[s] * seen[s][i];
                 }
@@ -267,6 +267,15 @@ final class TestNetworks {
             }
             h = writer.step(in, h);
           }
+          // The state that the logits are made of comes behind the weights.
+          double[] both = Arrays.copyOf(weights, weights.length + hidden);
+          System.arraycopy(h, 0, both, weights.length, hidden);
+          return both;
+        };
+    Oracle oracle =
+        (source, target) -> {
+          double[] both = looks.next(source, target);
+          double[] h = Arrays.copyOfRange(both, both.length - hidden, both.length);
           double[] logits = new double[vocabulary];
           for (int i = 0; i < vocabulary; i++) {
             for (int j = 0; j < hidden; j++) {
@@ -275,7 +284,19 @@ final class TestNetworks {
           }
           return Oracle.logSoftmax(logits);
         };
-    return new Known(builder.build(device), oracle);
+    return new Known(builder.build(device), oracle, attend ? looks : null);
+  }
+
+  /** The states after each token of the source; the last place holds the last state, or zeros. */
+  private static double[][] read(Gru reader, double[] rows, int embedding, int[] source) {
+    double[][] seen = new double[source.length + 1][];
+    double[] h = new double[reader.hidden()];
+    for (int t = 0; t < source.length; t++) {
+      h = reader.step(row(rows, source[t], embedding), h);
+      seen[t] = h;
+    }
+    seen[source.length] = h;
+    return seen;
   }
 
   private static double[] attention(
