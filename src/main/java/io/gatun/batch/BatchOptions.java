@@ -4,8 +4,9 @@ package io.gatun.batch;
  * How a run divides its work. None of it changes an answer; it decides speed and memory. Immutable.
  *
  * <p>At most {@link #windowRecords()} records with {@link #windowTokens()} tokens are in memory at
- * a time, from being read to being written. When half a window has come together, or no more input
- * is there for now, what has come is sorted by length and cut into batches.
+ * a time, from being read to being written. When a batch for every worker has come together, later
+ * on half a window, or no more input is there for now, what has come is sorted by length and cut
+ * into batches.
  */
 public final class BatchOptions {
   private final int workers;

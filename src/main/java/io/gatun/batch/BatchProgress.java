@@ -6,12 +6,12 @@ import java.util.OptionalDouble;
 import java.util.OptionalLong;
 
 /**
- * How far a run is.
+ * How far a run is. What is answered counts, also where it still waits for its turn to be written.
  *
- * @param records how many records are behind, the bad ones included
- * @param bad how many of them had no answer
- * @param tokens how many tokens the records behind had
- * @param bytes how many bytes of the input are behind
+ * @param records how many records are answered, the bad ones included
+ * @param bad how many of them have no answer
+ * @param tokens how many tokens they had
+ * @param bytes how many bytes of the input they were
  * @param totalBytes how many bytes the input has, where that is known
  * @param elapsed the time since the start
  */
@@ -33,7 +33,7 @@ public record BatchProgress(
     return seconds > 0 ? count / seconds : 0;
   }
 
-  /** Returns which part of the input is behind, 0 to 1, where its size is known. */
+  /** Returns which part of the input is answered, 0 to 1, where its size is known. */
   public OptionalDouble fraction() {
     if (totalBytes.isEmpty()) {
       return OptionalDouble.empty();
@@ -43,8 +43,8 @@ public record BatchProgress(
   }
 
   /**
-   * Returns the time that is left if the rest goes as fast as what is behind; empty where the size
-   * of the input is not known or nothing is behind yet.
+   * Returns the time that is left if the rest goes as fast as what is answered; empty where the
+   * size of the input is not known or nothing is answered yet.
    */
   public Optional<Duration> remaining() {
     OptionalDouble fraction = fraction();

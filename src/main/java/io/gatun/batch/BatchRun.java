@@ -60,28 +60,32 @@ public final class BatchRun<R, I, O> {
   private boolean cancelled;
   private boolean started;
   private Throwable failure;
-
-  // Of the thread that runs.
-  private long startNanos;
-  private long lastProgressNanos;
+  private long nextChunkTokens;
   private long records;
   private long bad;
   private long tokens;
   private long bytes;
 
+  // Of the thread that reads.
+  private long lastOffset;
+
+  // Of the thread that runs.
+  private long startNanos;
+  private long lastProgressNanos;
+
   /** A record's place in the window. */
   private static final class Slot<I, O> {
     final long number;
-    final long endOffset;
+    final long bytes;
     int tokens;
     I item;
     O answer;
     String problem;
     boolean done;
 
-    Slot(long number, long endOffset) {
+    Slot(long number, long bytes) {
       this.number = number;
-      this.endOffset = endOffset;
+      this.bytes = bytes;
     }
 
     void answer(O value) {
@@ -117,6 +121,7 @@ public final class BatchRun<R, I, O> {
     this.writer = Objects.requireNonNull(writer, "writer");
     this.options = Objects.requireNonNull(options, "options");
     this.listener = Objects.requireNonNull(listener, "listener");
+    nextChunkTokens = (long) options.workers() * options.batchTokens();
   }
 
   /**
@@ -206,7 +211,8 @@ public final class BatchRun<R, I, O> {
   }
 
   private Slot<I, O> prepare(InputRecord<R> record) {
-    Slot<I, O> slot = new Slot<>(record.number(), record.endOffset());
+    Slot<I, O> slot = new Slot<>(record.number(), record.endOffset() - lastOffset);
+    lastOffset = record.endOffset();
     if (record.problem() != null) {
       slot.fail(record.problem());
       return slot;
@@ -220,7 +226,7 @@ public final class BatchRun<R, I, O> {
     }
     int length = task.tokens(item);
     if (length > options.maxRecordTokens()) {
-      slot.fail("has " + length + " tokens, expected at most " + options.maxRecordTokens());
+      slot.fail(length + " tokens, expected at most " + options.maxRecordTokens());
       return slot;
     }
     slot.tokens = length;
@@ -254,16 +260,30 @@ public final class BatchRun<R, I, O> {
         pending.add(slot);
         pendingTokens += slot.tokens;
         if (pending.size() >= (options.windowRecords() + 1) / 2
-            || pendingTokens >= options.windowTokens() / 2) {
+            || pendingTokens >= Math.min(nextChunkTokens, options.windowTokens() / 2)) {
+          // The first answers come soon; later on, more records make more even batches.
+          nextChunkTokens = Math.min(2 * nextChunkTokens, options.windowTokens());
           cut();
           work.signalAll();
         }
-      } else if (window.peekFirst() == slot) {
-        answered.signal();
+      } else {
+        count(slot);
+        if (window.peekFirst() == slot) {
+          answered.signal();
+        }
       }
       return true;
     } finally {
       lock.unlock();
+    }
+  }
+
+  private void count(Slot<I, O> slot) {
+    records++;
+    tokens += slot.tokens;
+    bytes += slot.bytes;
+    if (slot.problem != null) {
+      bad++;
     }
   }
 
@@ -390,6 +410,7 @@ public final class BatchRun<R, I, O> {
             } else {
               batch.get(i).answer(Objects.requireNonNull(answers.get(i), "a worker's answer"));
             }
+            count(batch.get(i));
           }
           Slot<I, O> head = window.peekFirst();
           if (head != null && head.done) {
@@ -405,14 +426,10 @@ public final class BatchRun<R, I, O> {
     while (awaitAnswers(ready)) {
       long writtenTokens = 0;
       for (Slot<I, O> slot : ready) {
-        records++;
-        tokens += slot.tokens;
         writtenTokens += slot.tokens;
-        bytes = slot.endOffset;
         if (slot.problem == null) {
           writer.write(slot.number, slot.answer);
         } else {
-          bad++;
           listener.bad(slot.number, slot.problem);
           writer.skip(slot.number);
         }
@@ -491,13 +508,18 @@ public final class BatchRun<R, I, O> {
   }
 
   private BatchProgress progress() {
-    return new BatchProgress(
-        records,
-        bad,
-        tokens,
-        bytes,
-        reader.size(),
-        Duration.ofNanos(System.nanoTime() - startNanos));
+    lock.lock();
+    try {
+      return new BatchProgress(
+          records,
+          bad,
+          tokens,
+          bytes,
+          reader.size(),
+          Duration.ofNanos(System.nanoTime() - startNanos));
+    } finally {
+      lock.unlock();
+    }
   }
 
   // ---- ending --------------------------------------------------------------------------------

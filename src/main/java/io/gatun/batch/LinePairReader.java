@@ -54,11 +54,11 @@ public final class LinePairReader implements RecordReader<LinePairReader.Pair> {
     }
     if (left.problem() != null) {
       return InputRecord.bad(
-          left.number(), "of " + first.name() + " " + left.problem(), left.endOffset());
+          left.number(), "of " + first.name() + ": " + left.problem(), left.endOffset());
     }
     if (right.problem() != null) {
       return InputRecord.bad(
-          left.number(), "of " + second.name() + " " + right.problem(), left.endOffset());
+          left.number(), "of " + second.name() + ": " + right.problem(), left.endOffset());
     }
     return InputRecord.of(left.number(), new Pair(left.value(), right.value()), left.endOffset());
   }

@@ -140,8 +140,7 @@ public final class LineReader implements RecordReader<String> {
   private InputRecord<String> line(long length) {
     number++;
     if (length > maxLineBytes) {
-      return InputRecord.bad(
-          number, "has " + length + " bytes, expected at most " + maxLineBytes, consumed);
+      return InputRecord.bad(number, length + " bytes, expected at most " + maxLineBytes, consumed);
     }
     int from = number == 1 && startsWithByteOrderMark() ? 3 : 0;
     int bits = 0;
@@ -158,7 +157,7 @@ public final class LineReader implements RecordReader<String> {
     } catch (CharacterCodingException e) {
       int at = bytes.position();
       String found = "byte " + (at - from + 1) + " is 0x" + Integer.toHexString(line[at] & 0xff);
-      return InputRecord.bad(number, "is no UTF-8: " + found, consumed);
+      return InputRecord.bad(number, "no UTF-8: " + found, consumed);
     }
   }
 

@@ -196,8 +196,7 @@ class BatchRunTest {
             BatchOptions.builder().maxRecordTokens(6).workers(2).build(),
             listener);
     assertEquals("eno\n\neerht\n\n\nxis\n", out);
-    assertEquals(
-        List.of("2: is bad", "4: is worse", "5: has 7 tokens, expected at most 6"), reports);
+    assertEquals(List.of("2: is bad", "4: is worse", "5: 7 tokens, expected at most 6"), reports);
   }
 
   @Test

@@ -59,14 +59,14 @@ class LineReaderTest {
   @Test
   void whatIsNoUtf8IsReportedWithItsByteAndTheRestGoesOn() throws IOException {
     assertEquals(
-        List.of("ok", "! is no UTF-8: byte 3 is 0xff", "ok", "! is no UTF-8: byte 2 is 0xc3"),
+        List.of("ok", "! no UTF-8: byte 3 is 0xff", "ok", "! no UTF-8: byte 2 is 0xc3"),
         linesOfBytes("ok\nab\u00ff\nok\nx\u00c3", 100));
     // A surrogate, an overlong zero, and beyond the last code point.
     assertEquals(
         List.of(
-            "! is no UTF-8: byte 1 is 0xed",
-            "! is no UTF-8: byte 1 is 0xc0",
-            "! is no UTF-8: byte 1 is 0xf5"),
+            "! no UTF-8: byte 1 is 0xed",
+            "! no UTF-8: byte 1 is 0xc0",
+            "! no UTF-8: byte 1 is 0xf5"),
         linesOfBytes("\u00ed\u00a0\u0080\n\u00c0\u0080\n\u00f5\u0080\u0080\u0080\n", 100));
   }
 
@@ -74,12 +74,11 @@ class LineReaderTest {
   void aLineOverTheBoundIsReportedWithItsLengthAndTheRestGoesOn() throws IOException {
     String tooLong = "x".repeat(200_000);
     assertEquals(
-        List.of("12345", "! has 6 bytes, expected at most 5", "12345", "1234"),
+        List.of("12345", "! 6 bytes, expected at most 5", "12345", "1234"),
         linesOfBytes("12345\n123456\n12345\r\n1234", 5));
     assertEquals(
-        List.of("a", "! has 200000 bytes, expected at most 100", "b"),
-        lines("a\n" + tooLong + "\nb"));
-    assertEquals(List.of("! has 200000 bytes, expected at most 100"), lines(tooLong));
+        List.of("a", "! 200000 bytes, expected at most 100", "b"), lines("a\n" + tooLong + "\nb"));
+    assertEquals(List.of("! 200000 bytes, expected at most 100"), lines(tooLong));
   }
 
   @Test

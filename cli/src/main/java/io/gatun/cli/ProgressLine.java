@@ -26,6 +26,9 @@ final class ProgressLine implements BatchListener {
 
   private static final long BETWEEN_LINES_MILLIS = 5000;
 
+  /** From less than a record or two nobody can say how long it takes. */
+  private static final Duration LONGEST_ESTIMATE = Duration.ofDays(4);
+
   /** After so many bad lines only their number is told. */
   private static final long MOST_REPORTS = 20;
 
@@ -61,7 +64,7 @@ final class ProgressLine implements BatchListener {
       return;
     }
     clear();
-    err.println("gatun: " + input + ": line " + number + " " + reason);
+    err.println("gatun: " + input + ": line " + number + ": " + reason);
     if (bad == MOST_REPORTS) {
       err.println("gatun: " + input + ": further bad lines are counted, not shown");
     }
@@ -114,7 +117,10 @@ final class ProgressLine implements BatchListener {
         .fraction()
         .ifPresent(
             part -> text.append(String.format(Locale.ROOT, ", %.0f %%", Math.floor(part * 100))));
-    progress.remaining().ifPresent(left -> text.append(", ").append(time(left)).append(" left"));
+    progress
+        .remaining()
+        .filter(left -> left.compareTo(LONGEST_ESTIMATE) < 0)
+        .ifPresent(left -> text.append(", ").append(time(left)).append(" left"));
     return text.toString();
   }
 

@@ -166,9 +166,7 @@ final class Score implements Callable<Integer> {
       if (tab < 0 || line.value().indexOf('\t', tab + 1) >= 0) {
         String found = tab < 0 ? "no tab" : "more than one tab";
         return InputRecord.bad(
-            line.number(),
-            "has " + found + ", expected a source, a tab and a target",
-            line.endOffset());
+            line.number(), found + ", expected a source, a tab and a target", line.endOffset());
       }
       LinePairReader.Pair pair =
           new LinePairReader.Pair(line.value().substring(0, tab), line.value().substring(tab + 1));

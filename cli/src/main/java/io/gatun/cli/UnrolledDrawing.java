@@ -15,6 +15,10 @@ import java.util.Set;
  */
 final class UnrolledDrawing {
   private static final Set<String> RECURRENT = Set.of("RNN", "GRU", "LSTM");
+
+  /** What layers call the nodes they are made of. */
+  private static final Set<String> PARTS = Set.of("product", "sum", "convolution");
+
   private static final int GAP = 3;
 
   /** What a row of the drawing is. */
@@ -74,15 +78,25 @@ final class UnrolledDrawing {
     return null;
   }
 
+  /**
+   * Whether a node makes something for every step, also where there are fewer steps than before.
+   */
   private static boolean hasAxis(Node node, Dim time) {
     return time != null
         && (isRecurrent(node)
-            || node.outputs().stream().anyMatch(value -> value.dims().contains(time)));
+            || node.outputs().stream()
+                .flatMap(value -> value.dims().stream())
+                .anyMatch(dim -> !dim.isKnown() && dim.toString().contains(time.toString())));
   }
 
+  /** The layer that a node belongs to. */
   private static String label(Node node) {
     String name = node.name();
     int dot = name.lastIndexOf('.');
+    if (dot > 0 && PARTS.contains(name.substring(dot + 1))) {
+      name = name.substring(0, dot);
+      dot = name.lastIndexOf('.');
+    }
     return "[" + name.substring(dot + 1) + "]";
   }
 

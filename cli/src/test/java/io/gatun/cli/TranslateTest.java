@@ -123,8 +123,8 @@ class TranslateTest {
     assertEquals(answer + "\n\n" + answer + "\n\n" + answer + "\n", run.out());
     assertEquals(
         List.of(
-            "gatun: standard input: line 2 is no UTF-8: byte 3 is 0xff",
-            "gatun: standard input: line 4 has 40001 tokens, expected at most 32768",
+            "gatun: standard input: line 2: no UTF-8: byte 3 is 0xff",
+            "gatun: standard input: line 4: 40001 tokens, expected at most 32768",
             "gatun: standard input: 2 of 5 lines were bad and have no answer"),
         run.err().lines().toList());
   }
@@ -376,8 +376,8 @@ class TranslateTest {
     assertEquals(ExitCode.BAD_LINES, run.code());
     String[] lines = run.out().split("\n", -1);
     assertArrayEquals(new String[] {"", lines[1], "", ""}, lines);
-    assertTrue(run.err().contains("line 1 has no tab, expected a source, a tab and a target"));
-    assertTrue(run.err().contains("line 3 has more than one tab"));
+    assertTrue(run.err().contains("line 1: no tab, expected a source, a tab and a target"));
+    assertTrue(run.err().contains("line 3: more than one tab"));
   }
 
   @Test
