@@ -14,7 +14,8 @@ import io.gatun.kernel.Workers;
  * so padded steps are never computed.
  *
  * <p>The input's product does not depend on the state, so it is formed for many time steps at once;
- * inside the loop only the state's product is left.
+ * inside the loop only the state's product is left. Where the sequences are too few for the workers
+ * they share the products instead, by columns.
  */
 final class RecurrentRun implements Workers.Task {
   /** Rows of the input's product that are formed at once, if no time step has more. */
@@ -29,7 +30,13 @@ final class RecurrentRun implements Workers.Task {
   /** Fewer sequences than these are not worth another worker. */
   private static final int LEAST_SEQUENCES = 4;
 
+  /** Input products with fewer multiplications are not worth waking another thread. */
+  private static final long LEAST_SHARED = 1 << 20;
+
+  private final Workers workers;
   private final Scratch[] scratch;
+  private final InputParts inputParts = new InputParts();
+  private final StepParts stepParts = new StepParts();
   private SimdPackedRecurrent layer;
   private boolean reverse;
   private int time;
@@ -51,7 +58,8 @@ final class RecurrentRun implements Workers.Task {
   private long finalHidden;
   private long finalCell;
 
-  RecurrentRun(Scratch[] scratch) {
+  RecurrentRun(Workers workers, Scratch[] scratch) {
+    this.workers = workers;
     this.scratch = scratch;
   }
 
@@ -87,11 +95,10 @@ final class RecurrentRun implements Workers.Task {
     this.finalHidden = finalHidden;
     this.finalCell = finalCell;
     sort(lengths);
-    int workers = scratch.length;
-    int useful = Math.max(1, Math.min(workers, batch / LEAST_SEQUENCES));
+    int useful = Math.max(1, Math.min(scratch.length, batch / LEAST_SEQUENCES));
     int most = (batch + MOST_SEQUENCES - 1) / MOST_SEQUENCES;
     this.parts = Math.max(1, (most + useful - 1) / useful * useful);
-    for (int i = 0; i < Math.min(workers, parts); i++) {
+    for (int i = 0; i < Math.min(scratch.length, parts); i++) {
       reserve(scratch[i]);
     }
   }
@@ -135,6 +142,11 @@ final class RecurrentRun implements Workers.Task {
     return (long) layer.input().vectors * BYTES;
   }
 
+  /** Parts of a step that may run at the same time. */
+  private int stepsAtOnce() {
+    return parts == 1 ? scratch.length : 1;
+  }
+
   private void reserve(Scratch worker) {
     int rows = sequences(0);
     long products = Math.min((long) rows * time, Math.max(rows, ROWS_AT_ONCE));
@@ -144,7 +156,7 @@ final class RecurrentRun implements Workers.Task {
         products,
         Scratch.aligned(rows * layer.hiddenStride())
             + Scratch.aligned(rows * layer.cellStride())
-            + Scratch.aligned(layer.stepBytes(rows))
+            + stepsAtOnce() * Scratch.aligned(layer.stepBytes(rows))
             + products * inputStride());
   }
 
@@ -157,7 +169,7 @@ final class RecurrentRun implements Workers.Task {
     long h = own.address();
     long c = h + Scratch.aligned(most * layer.hiddenStride());
     long temporary = c + Scratch.aligned(most * layer.cellStride());
-    long products = temporary + Scratch.aligned(layer.stepBytes(most));
+    long products = temporary + stepsAtOnce() * Scratch.aligned(layer.stepBytes(most));
     boolean lstm = layer.spec.cell() == Cell.LSTM;
     begin(part, rows, h, layer.hiddenStride(), initialHidden, state);
     if (lstm) {
@@ -187,7 +199,14 @@ final class RecurrentRun implements Workers.Task {
       long xs = products;
       for (; step < until; step++) {
         active = alive(part, active, step);
-        layer.step(own.left, active, h, c, temporary, xs);
+        int shares = parts == 1 ? layer.stepParts(active, scratch.length) : 1;
+        if (shares > 1) {
+          layer.beginStep(own.left, active, h);
+          stepParts.set(shares, own.left, active, h, c, temporary, xs);
+          workers.run(shares, stepParts);
+        } else {
+          layer.step(own.left, active, h, c, temporary, xs);
+        }
         if (output != 0) {
           for (int row = 0; row < active; row++) {
             int b = sequence(part, row);
@@ -257,7 +276,64 @@ final class RecurrentRun implements Workers.Task {
     for (int first = 0; first < rows; first += BLOCK) {
       int block = Math.min(BLOCK, rows - first);
       Product.interleave(own.left, own.rows, first, block, panels.inner);
-      Product.run(own.left, block, panels, 0, panels.count, products + first * stride, stride);
+      long to = products + first * stride;
+      long work = (long) block * panels.inner * panels.vectors * Lanes.LANES;
+      if (parts == 1 && scratch.length > 1 && work >= LEAST_SHARED) {
+        inputParts.set(own.left, block, to);
+        workers.run(Math.min(scratch.length, panels.count), inputParts);
+      } else {
+        Product.run(own.left, block, panels, 0, panels.count, to, stride);
+      }
+    }
+  }
+
+  /** The input's product of some rows, by panels: for few sequences, which only one worker has. */
+  private final class InputParts implements Workers.Task {
+    private float[] left;
+    private int rows;
+    private long to;
+
+    void set(float[] left, int rows, long to) {
+      this.left = left;
+      this.rows = rows;
+      this.to = to;
+    }
+
+    @Override
+    public void run(int part, int worker) {
+      Panels panels = layer.input();
+      int shares = Math.min(scratch.length, panels.count);
+      int from = panels.count * part / shares;
+      int end = panels.count * (part + 1) / shares;
+      long column = (long) panels.firstVector(from) * BYTES;
+      Product.run(left, rows, panels, from, end, to + column, inputStride());
+    }
+  }
+
+  /** One time step by groups of units: for few sequences of a large layer. */
+  private final class StepParts implements Workers.Task {
+    private int shares;
+    private float[] left;
+    private int rows;
+    private long h;
+    private long c;
+    private long temporary;
+    private long xs;
+
+    void set(int shares, float[] left, int rows, long h, long c, long temporary, long xs) {
+      this.shares = shares;
+      this.left = left;
+      this.rows = rows;
+      this.h = h;
+      this.c = c;
+      this.temporary = temporary;
+      this.xs = xs;
+    }
+
+    @Override
+    public void run(int part, int worker) {
+      long own = temporary + part * Scratch.aligned(layer.stepBytes(sequences(0)));
+      layer.stepPart(part, shares, left, rows, h, c, own, xs);
     }
   }
 }

@@ -41,7 +41,7 @@ final class SimdKernels extends ScalarKernels {
       scratch[i] = new Scratch();
     }
     multiply = new MultiplyRun(scratch);
-    recurrent = new RecurrentRun(scratch);
+    recurrent = new RecurrentRun(workers, scratch);
     batched = new BatchedRun(scratch);
     convolution = new ConvolutionRun(scratch);
   }

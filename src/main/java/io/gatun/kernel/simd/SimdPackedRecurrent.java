@@ -65,6 +65,26 @@ abstract class SimdPackedRecurrent implements PackedRecurrent {
    */
   abstract void step(float[] left, int rows, long h, long c, long scratch, long xs);
 
+  /** Into how many parts a step of so many rows falls that may run at the same time. */
+  int stepParts(int rows, int workers) {
+    return 1;
+  }
+
+  /** What comes before the parts of a step. */
+  void beginStep(float[] left, int rows, long h) {
+    throw new UnsupportedOperationException(spec + " is computed in one piece");
+  }
+
+  /**
+   * One part of a step.
+   *
+   * @param scratch {@link #stepBytes} of memory of this part's own
+   */
+  void stepPart(
+      int part, int parts, float[] left, int rows, long h, long c, long scratch, long xs) {
+    throw new UnsupportedOperationException(spec + " is computed in one piece");
+  }
+
   static boolean resetBefore(RecurrentSpec spec) {
     return spec.cell() == Cell.GRU && !spec.resetAfter();
   }

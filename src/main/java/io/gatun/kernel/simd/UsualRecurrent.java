@@ -21,6 +21,9 @@ final class UsualRecurrent extends SimdPackedRecurrent {
   /** Bytes of products that wait for their gates. */
   private static final long RUN_BYTES = 64 << 10;
 
+  /** Steps with fewer multiplications are not worth waking another thread. */
+  private static final long LEAST_SHARED = 1 << 20;
+
   private final int gates;
   private final Panels input;
 
@@ -124,11 +127,40 @@ final class UsualRecurrent extends SimdPackedRecurrent {
       stepResetBefore(left, rows, h, z, xs);
       return;
     }
+    beginStep(left, rows, h);
+    stepGroups(0, groups, left, rows, h, c, z, xs);
+  }
+
+  @Override
+  int stepParts(int rows, int workers) {
+    long work = (long) rows * recurrent.inner * recurrent.vectors * LANES;
+    if (candidate != null || work < LEAST_SHARED) {
+      return 1;
+    }
+    return Math.min(workers, groups / alignedGroups());
+  }
+
+  @Override
+  void beginStep(float[] left, int rows, long h) {
     Product.interleave(left, h, hiddenStride(), rows, recurrent.inner);
+  }
+
+  @Override
+  void stepPart(int part, int parts, float[] left, int rows, long h, long c, long z, long xs) {
+    int aligned = alignedGroups();
+    int units = (groups + aligned - 1) / aligned;
+    int from = units * part / parts * aligned;
+    int to = Math.min(groups, units * (part + 1) / parts * aligned);
+    stepGroups(from, to, left, rows, h, c, z, xs);
+  }
+
+  /** A step of the groups {@code first} to {@code end} − 1. */
+  private void stepGroups(
+      int first, int end, float[] left, int rows, long h, long c, long z, long xs) {
     int atOnce = groupsAtOnce(rows);
     long zStride = zStride(rows);
-    for (int group = 0; group < groups; group += atOnce) {
-      int some = Math.min(atOnce, groups - group);
+    for (int group = first; group < end; group += atOnce) {
+      int some = Math.min(atOnce, end - group);
       int from = recurrent.panelAt(group * gates);
       int to = group + some == groups ? recurrent.count : recurrent.panelAt((group + some) * gates);
       Product.run(left, rows, recurrent, from, to, z, zStride);
