@@ -12,6 +12,12 @@ public final class SimdProvider implements DeviceProvider {
   static final String NAME = "simd";
   private static final String MODULE = "jdk.incubator.vector";
   private static final int LEAST_BITS = 128;
+  private static final int SURELY_FUSED_BITS = 512;
+  private static final int CALLS = 20;
+  private static final int ATTEMPTS = 10;
+
+  /** An instruction takes some 50 ns a call in the interpreter, {@code BigDecimal} over 3,000. */
+  private static final long FUSED_NANOS = 600;
 
   /** For {@link java.util.ServiceLoader}. */
   public SimdProvider() {}
@@ -50,7 +56,31 @@ public final class SimdProvider implements DeviceProvider {
               + LEAST_BITS
               + " are needed");
     }
+    if (!fusesMultiplyAndAdd(bits)) {
+      return Optional.of("this machine, or a flag of this Java, has no fused multiply-add");
+    }
     return Optional.empty();
+  }
+
+  /**
+   * Whether {@code Math.fma} is an instruction: where it is not, it is computed with {@code
+   * BigDecimal}, a thousand times slower than plain loops. AArch64 and AVX-512 always have it; on
+   * other x86 machines nobody says so cheaply, and a few calls are timed.
+   */
+  private static boolean fusesMultiplyAndAdd(int bits) {
+    if (!System.getProperty("os.arch").equals("amd64") || bits >= SURELY_FUSED_BITS) {
+      return true;
+    }
+    long best = Long.MAX_VALUE;
+    float sum = 1;
+    for (int attempt = 0; attempt < ATTEMPTS && best > FUSED_NANOS * CALLS; attempt++) {
+      long begin = System.nanoTime();
+      for (int i = 0; i < CALLS; i++) {
+        sum = Math.fma(sum, 0.7f, 0.3f);
+      }
+      best = Math.min(best, System.nanoTime() - begin);
+    }
+    return best <= FUSED_NANOS * CALLS && sum > 0;
   }
 
   @Override
