@@ -9,12 +9,14 @@
  * record does not depend on the records beside it.
  *
  * <pre>{@code
- * try (InputStream in = Files.newInputStream(words);
+ * try (Model model = ModelFolder.open(folder, Optional.of(weights));
+ *     Translator translator = Translator.of(model);
+ *     InputStream in = Files.newInputStream(words);
  *     OutputStream out = Files.newOutputStream(answers)) {
  *   BatchProgress done =
  *       new BatchRun<>(
  *               new LineReader("words.txt", in),
- *               task,
+ *               translator.translation(translator.options().build()),
  *               new LineWriter<>(out, (number, answer) -> answer == null ? "" : answer.text()),
  *               BatchOptions.builder().workers(4).build(),
  *               BatchListener.NONE)

@@ -19,6 +19,8 @@ class DocumentationTest {
   private static final Path ROOT = Path.of("..").toAbsolutePath().normalize();
   private static final Path EXAMPLES = ROOT.resolve("src/test/java/io/gatun/examples");
   private static final Pattern JAVA = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
+  private static final Pattern ROOM_EXAMPLE =
+      Pattern.compile("<pre>\\{@code\n(.*?)\\}</pre>", Pattern.DOTALL);
   private static final Pattern LINK = Pattern.compile("\\]\\(([^)#:]+)(#[^)]*)?\\)");
 
   private static List<Path> pages() throws IOException {
@@ -54,6 +56,33 @@ class DocumentationTest {
       }
     }
     assertFalse(blocks == 0);
+  }
+
+  private static String withoutComments(String text) {
+    return text.replaceAll("//[^\n]*", "");
+  }
+
+  @Test
+  void everyRoomShowsAnExampleThatATestRuns() throws IOException {
+    for (String room :
+        List.of("tensor", "kernel", "graph", "layer", "format", "sequence", "batch")) {
+      String page =
+          Files.readString(ROOT.resolve("src/main/java/io/gatun/" + room + "/package-info.java"))
+              .replaceAll("(?m)^ \\* ?", "");
+      Matcher example = ROOM_EXAMPLE.matcher(page);
+      assertTrue(example.find(), "room " + room + " shows no example");
+      StringBuilder tests = new StringBuilder();
+      try (Stream<Path> files = Files.list(ROOT.resolve("src/test/java/io/gatun/" + room))) {
+        for (Path file : files.filter(f -> f.toString().endsWith(".java")).toList()) {
+          tests.append(squeezed(withoutComments(Files.readString(file))));
+        }
+      }
+      // What a test checks stands before the braces that close its blocks.
+      String shown = squeezed(withoutComments(example.group(1))).replaceAll("}+$", "");
+      assertTrue(
+          tests.indexOf(shown) >= 0,
+          "room " + room + " shows what none of its tests runs:\n" + example.group(1));
+    }
   }
 
   @Test
