@@ -28,7 +28,7 @@ import java.util.stream.Stream;
  * <pre>{@code
  * try (Model model = ModelFolder.open(Path.of("examples/g2p_en"));
  *     Translator translator = Translator.of(model)) {
- *   String phonemes = translator.translate("hello"); // HH AH0 L OW1
+ *   String phonemes = translator.translate("hello"); // HH EH1 L OW0
  * }
  * }</pre>
  *
