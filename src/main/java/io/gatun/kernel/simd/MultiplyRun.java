@@ -16,9 +16,6 @@ import java.lang.foreign.MemorySegment;
  * and activation follow panel by panel, while the results are in the first caches.
  */
 final class MultiplyRun implements Workers.Task {
-  /** The most rows of a block: enough that a panel is used often once it is in the caches. */
-  private static final int BLOCK = 96;
-
   /** Products with fewer multiplications are not worth waking another thread. */
   private static final long LEAST_SHARED = 1 << 20;
 
@@ -62,7 +59,8 @@ final class MultiplyRun implements Workers.Task {
     }
     int workers =
         (long) rows * panels.inner * panels.vectors * LANES < LEAST_SHARED ? 1 : scratch.length;
-    int blocks = Math.max((rows + BLOCK - 1) / BLOCK, Math.min(workers, rows / TILE_ROWS));
+    int most = Product.blockRows(panels.inner);
+    int blocks = Math.max((rows + most - 1) / most, Math.min(workers, rows / TILE_ROWS));
     blocks = Math.max(1, blocks);
     block = (rows + blocks - 1) / blocks;
     block = Math.min(rows, (block + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS);

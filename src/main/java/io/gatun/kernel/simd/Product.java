@@ -9,7 +9,19 @@ import java.lang.foreign.ValueLayout;
 
 /** The matrix product of some rows by some panels, put together from tiles. */
 final class Product {
+  /** The most rows of a block: enough that a panel is used often once it is in the caches. */
+  private static final int BLOCK_ROWS = 96;
+
+  /** The most elements of a block, which bounds the scratch memory of very long rows. */
+  private static final int BLOCK_ELEMENTS = 1 << 20;
+
   private Product() {}
+
+  /** How many rows are interleaved at a time. */
+  static int blockRows(int inner) {
+    int fit = BLOCK_ELEMENTS / Math.max(1, inner) / TILE_ROWS * TILE_ROWS;
+    return Math.max(TILE_ROWS, Math.min(BLOCK_ROWS, fit));
+  }
 
   /**
    * Interleaves rows as the tiles want them: tiles of {@link Lanes#TILE_ROWS} rows, one of what

@@ -21,9 +21,6 @@ final class RecurrentRun implements Workers.Task {
   /** Rows of the input's product that are formed at once, if no time step has more. */
   private static final int ROWS_AT_ONCE = 384;
 
-  /** Rows of one block of that product: what is interleaved at a time. */
-  private static final int BLOCK = 96;
-
   /** Sequences a worker takes at once at most, which bounds its scratch memory. */
   private static final int MOST_SEQUENCES = 252;
 
@@ -150,7 +147,7 @@ final class RecurrentRun implements Workers.Task {
   private void reserve(Scratch worker) {
     int rows = sequences(0);
     long products = Math.min((long) rows * time, Math.max(rows, ROWS_AT_ONCE));
-    long block = Math.min(BLOCK, products);
+    long block = Math.min(Product.blockRows(layer.input().inner), products);
     worker.reserve(
         Math.max(block * layer.input().inner, layer.leftSize(rows)),
         products,
@@ -273,8 +270,9 @@ final class RecurrentRun implements Workers.Task {
   private void multiplyInput(Scratch own, int rows, long products) {
     Panels panels = layer.input();
     long stride = inputStride();
-    for (int first = 0; first < rows; first += BLOCK) {
-      int block = Math.min(BLOCK, rows - first);
+    int most = Product.blockRows(panels.inner);
+    for (int first = 0; first < rows; first += most) {
+      int block = Math.min(most, rows - first);
       Product.interleave(own.left, own.rows, first, block, panels.inner);
       long to = products + first * stride;
       long work = (long) block * panels.inner * panels.vectors * Lanes.LANES;
