@@ -4,6 +4,9 @@ import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Supplier;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -65,31 +68,37 @@ public final class Gatun implements Runnable {
   public static void main(String[] args) {
     Streams streams = Streams.ofProcess();
     System.setErr(streams.err());
-    int code = run(streams, args);
-    if (code != 0) {
-      System.exit(code); // ends a reader that still waits for input, too
-    }
-    Runtime.getRuntime().exit(0);
+    System.exit(run(streams, args));
   }
 
   /** Runs the command in this JVM. */
   static int run(Streams streams, String... args) {
     PrintWriter out =
         new PrintWriter(new OutputStreamWriter(streams.out(), StandardCharsets.UTF_8));
-    int code = commandLine(streams, out).execute(args);
+    int code = commandLine(streams, out, args.length > 0 ? args[0] : "").execute(args);
     out.flush();
     return code;
   }
 
-  /** The command with all its subcommands. */
-  static CommandLine commandLine(Streams streams, PrintWriter out) {
+  /** The command with the subcommand that is called, or with all of them. */
+  static CommandLine commandLine(Streams streams, PrintWriter out, String first) {
     Gatun gatun = new Gatun();
     CommandLine line = new CommandLine(gatun);
-    line.addSubcommand(new Translate(streams));
-    line.addSubcommand(new Score(streams));
-    line.addSubcommand(new Inspect());
-    line.addSubcommand(new Devices());
-    line.addSubcommand(new Completion());
+    // Reading the options of all commands takes a good part of the start, so only the one that is
+    // called is asked, unless all are talked about.
+    Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
+    commands.put("translate", () -> new Translate(streams));
+    commands.put("score", () -> new Score(streams));
+    commands.put("inspect", Inspect::new);
+    commands.put("devices", Devices::new);
+    commands.put("completion", Completion::new);
+    boolean one = commands.containsKey(first) && !first.equals("completion");
+    commands.forEach(
+        (name, command) -> {
+          if (!one || name.equals(first)) {
+            line.addSubcommand(command.get());
+          }
+        });
     line.setOut(out);
     line.setErr(new PrintWriter(streams.err(), true, StandardCharsets.UTF_8));
     line.setUsageHelpAutoWidth(false);

@@ -62,8 +62,17 @@ final class OutputFile extends OutputStream {
       if (!Files.exists(temporary)) {
         FileChannel channel =
             FileChannel.open(temporary, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
-        return new OutputFile(file, target, temporary, channel);
+        OutputFile output = new OutputFile(file, target, temporary, channel);
+        keepPermissions(target, temporary);
+        return output;
       }
+    }
+  }
+
+  /** Whoever could read the file before can read it afterwards. */
+  private static void keepPermissions(Path from, Path to) throws IOException {
+    if (Files.exists(from) && Files.getFileStore(from).supportsFileAttributeView("posix")) {
+      Files.setPosixFilePermissions(to, Files.getPosixFilePermissions(from));
     }
   }
 

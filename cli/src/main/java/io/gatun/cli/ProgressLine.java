@@ -73,7 +73,7 @@ final class ProgressLine implements BatchListener {
   @Override
   public void progress(BatchProgress progress) {
     long now = progress.elapsed().toMillis();
-    if (!shown || now < nextMillis) {
+    if (!shown || now < nextMillis || progress.records() == 0) {
       return;
     }
     if (redrawn) {
