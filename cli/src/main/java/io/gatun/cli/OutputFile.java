@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.concurrent.CancellationException;
 
 /**
  * A file that is written beside its place and takes it when it is complete. Unless {@link #commit}
@@ -97,6 +98,7 @@ final class OutputFile extends OutputStream {
    * Puts the file in its place, once its bytes are on the disk.
    *
    * @throws IOException if that fails; then the place is as it was
+   * @throws CancellationException if the JVM is ending; then the place is as it was
    */
   void commit() throws IOException {
     synchronized (this) {
@@ -106,6 +108,10 @@ final class OutputFile extends OutputStream {
         try {
           channel.force(true);
           channel.close();
+          // Ctrl-C also ends whoever writes the input, so its end may be no end at all.
+          if (isShuttingDown()) {
+            throw new CancellationException();
+          }
           move();
         } catch (IOException e) {
           throw new IOException("cannot write " + shown + ": " + e.getMessage(), e);
@@ -114,6 +120,17 @@ final class OutputFile extends OutputStream {
       ended = true;
     }
     forgetHook();
+  }
+
+  private static boolean isShuttingDown() {
+    Thread probe = new Thread(() -> {}, "gatun-probe");
+    try {
+      Runtime.getRuntime().addShutdownHook(probe);
+      Runtime.getRuntime().removeShutdownHook(probe);
+      return false;
+    } catch (IllegalStateException e) {
+      return true;
+    }
   }
 
   private void move() throws IOException {
