@@ -251,7 +251,9 @@ public final class Execution implements AutoCloseable {
       if (input.inPlace != null) {
         input.region.set(input.inPlace, 0, input.bytes);
       } else {
-        input.staging = atLeast(input.staging, input.bytes);
+        if (input.staging == null || input.staging.bytes() < input.bytes) {
+          replaceStaging(input);
+        }
         kernels.upload(input.tensor, input.region.set(input.staging, 0, input.bytes));
       }
     }
@@ -270,8 +272,13 @@ public final class Execution implements AutoCloseable {
 
   /**
    * An output of the last {@link #run()} as a tensor on the host, in the device's type of its type:
-   * the tensor given for it, or a view that is overwritten by the next run and ends with the
-   * execution.
+   * the tensor given for it, or a read-only view that is overwritten by the next run and ends with
+   * the execution. On a device that does not compute in the host's memory it is a copy, which lives
+   * as long as the execution; to copy at every run, give a tensor.
+   *
+   * @throws IllegalArgumentException if the plan has no output of that name
+   * @throws IllegalStateException before the first run, after an input of other sizes was given and
+   *     not yet run, or if the execution is closed
    */
   public Tensor output(String name) {
     Operand output = find(outputSlots, outputs, name, "output");
@@ -303,22 +310,37 @@ public final class Execution implements AutoCloseable {
     return copy;
   }
 
-  /** Where on the device an output of the last {@link #run()} lies. */
+  /**
+   * Where on the device an output of the last {@link #run()} lies, until the next one.
+   *
+   * @throws IllegalStateException as {@link #output(String)}
+   */
   public Region region(String name) {
     Operand output = find(outputSlots, outputs, name, "output");
-    if (layout == null) {
-      throw new IllegalStateException("output " + name + ": nothing has been run yet");
-    }
+    checkHasRun(name);
     return layout.output(outputSlots.get(output.value.name()));
   }
 
-  /** The sizes of an output at the last {@link #run()}. */
+  /**
+   * The sizes of an output at the last {@link #run()}.
+   *
+   * @throws IllegalStateException as {@link #output(String)}
+   */
   public Shape shape(String name) {
     Operand output = find(outputSlots, outputs, name, "output");
-    if (layout == null) {
-      throw new IllegalStateException("output " + name + ": nothing has been run yet");
-    }
+    checkHasRun(name);
     return layout.outputShape(outputSlots.get(output.value.name()));
+  }
+
+  private void checkHasRun(String output) {
+    if (closed) {
+      throw new IllegalStateException(
+          "output " + output + ": the execution of " + plan.graph().name() + " is closed");
+    }
+    if (layout == null) {
+      throw new IllegalStateException(
+          "output " + output + ": nothing has been run with the inputs given");
+    }
   }
 
   /** The bytes of memory for values between nodes. */
@@ -365,8 +387,17 @@ public final class Execution implements AutoCloseable {
       if (workspace != null) {
         kernels.synchronize();
         workspace.close();
+        workspace = null;
       }
-      workspace = plan.device().allocate(made.workspaceBytes());
+      try {
+        workspace = plan.device().allocate(made.workspaceBytes());
+      } catch (RuntimeException | Error e) {
+        // What was laid out lay in the memory that is gone; smaller sizes may still be run.
+        Arrays.fill(layouts, null);
+        layoutCount = 0;
+        nextLayout = 0;
+        throw e;
+      }
       for (int i = 0; i < layoutCount; i++) {
         layouts[i].place(workspace);
       }
@@ -439,15 +470,13 @@ public final class Execution implements AutoCloseable {
     return bytes;
   }
 
-  private Buffer atLeast(Buffer buffer, long bytes) {
-    if (buffer != null && buffer.bytes() >= bytes) {
-      return buffer;
-    }
-    if (buffer != null) {
+  private void replaceStaging(Operand input) {
+    if (input.staging != null) {
       kernels.synchronize();
-      buffer.close();
+      input.staging.close();
+      input.staging = null;
     }
-    return plan.device().allocate(bytes);
+    input.staging = plan.device().allocate(input.bytes);
   }
 
   /** The tensor's memory as a buffer if kernels may use it where it lies, else {@code null}. */

@@ -73,7 +73,11 @@ public final class Plan implements AutoCloseable {
     try (Arena scratch = Arena.ofConfined()) {
       compile(scratch);
     } catch (RuntimeException | Error e) {
-      release();
+      try {
+        release();
+      } catch (RuntimeException more) {
+        e.addSuppressed(more);
+      }
       throw e;
     }
   }
@@ -163,11 +167,12 @@ public final class Plan implements AutoCloseable {
    */
   @Override
   public void close() {
-    if (executions.compareAndSet(0, Integer.MIN_VALUE)) {
+    int open = executions.compareAndExchange(0, Integer.MIN_VALUE);
+    if (open == 0) {
       release();
-    } else if (executions.get() > 0) {
+    } else if (open > 0) {
       throw new IllegalStateException(
-          "plan of " + graph.name() + " has " + executions.get() + " open executions");
+          "plan of " + graph.name() + " has " + open + " open executions");
     }
   }
 

@@ -154,6 +154,9 @@ record RecurrentOperator(Cell cell) implements Operator {
               + ", but weight W is "
               + inference.dims(1));
     }
+    if (inference.has(PROJECTION)) {
+      inference.expectRank(PROJECTION, 3);
+    }
     Dim state = inference.has(PROJECTION) ? inference.dim(PROJECTION, 1) : hidden;
     inference.expect(1, directions, rows, input);
     inference.expect(2, directions, rows, state);

@@ -91,7 +91,7 @@ final class ShapeOperators {
           open = axis;
           continue;
         }
-        if (shape[axis] < 0) {
+        if (shape[axis] < 0 || (shape[axis] == 0 && !keepZero && axis >= from.size())) {
           throw inference.error("cannot reshape to " + Arrays.toString(shape));
         }
         to[axis] = shape[axis] == 0 && !keepZero ? inference.dim(0, axis) : Dim.of(shape[axis]);
@@ -159,8 +159,9 @@ final class ShapeOperators {
       long[] axes = inference.integers("axes", 1);
       TreeSet<Integer> drop = new TreeSet<>();
       if (axes == null) {
+        // By what the graph says: a batch that happens to be of one sequence keeps its axis.
         for (int i = 0; i < rank; i++) {
-          if (inference.dim(0, i).equals(Dim.ONE)) {
+          if (inference.node().inputs().get(0).dim(i).equals(Dim.ONE)) {
             drop.add(i);
           }
         }
@@ -311,8 +312,12 @@ final class ShapeOperators {
       long[] ends = inference.integers("ends", 2);
       long[] axes = inference.integers("axes", 3);
       long[] steps = inference.integers("steps", 4);
-      if (starts == null || ends == null || starts.length != ends.length) {
-        throw inference.error("starts and ends do not fit each other");
+      if (starts == null
+          || ends == null
+          || starts.length != ends.length
+          || (axes != null && axes.length != starts.length)
+          || (steps != null && steps.length != starts.length)) {
+        throw inference.error("starts, ends, axes and steps are not of one length");
       }
       long[][] ranges = new long[rank][];
       for (int i = 0; i < starts.length; i++) {
@@ -333,11 +338,11 @@ final class ShapeOperators {
         if (step > 0) {
           start = Math.min(start, size);
           end = Math.min(Math.max(end, 0), size);
-          count = Math.max(0, (end - start + step - 1) / step);
+          count = end <= start ? 0 : (end - start - 1) / step + 1;
         } else {
           start = Math.min(start, size - 1);
           end = Math.max(Math.min(end, size), -1);
-          count = start < 0 ? 0 : Math.max(0, (start - end - step - 1) / -step);
+          count = start <= end ? 0 : (start - end - 1) / -step + 1;
         }
         ranges[axis] = new long[] {start, count, step};
       }

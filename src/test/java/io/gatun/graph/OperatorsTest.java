@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gatun.Seeds;
 import io.gatun.tensor.DType;
+import io.gatun.tensor.Shape;
 import io.gatun.tensor.ShapeException;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -116,6 +117,39 @@ class OperatorsTest {
         0,
         apply("Slice", Attributes.of("starts", new long[] {4}, "ends", new long[] {2}), x)
             .elements());
+    for (long step : new long[] {Long.MAX_VALUE, Long.MIN_VALUE}) {
+      assertSame(
+          x.slice(0, 3, 4),
+          apply(
+              "Slice",
+              Attributes.of(
+                  "starts", new long[] {3},
+                  "ends", new long[] {step > 0 ? Long.MAX_VALUE : Long.MIN_VALUE},
+                  "steps", new long[] {step}),
+              x));
+    }
+    assertThrows(
+        ShapeException.class,
+        () ->
+            apply(
+                "Slice",
+                Attributes.of(
+                    "starts", new long[] {2}, "ends", new long[] {4}, "axes", new long[0]),
+                x));
+  }
+
+  @Test
+  void squeezeWithoutAxesDropsWhatTheGraphSaysIsOneAndNoBatchThatHappensToBe() {
+    Graph.Builder g = Graph.builder("squeeze");
+    Value x = g.input("x", DType.FLOAT32, "batch", 1, 3);
+    g.output(g.node("out", "Squeeze", Attributes.NONE, x));
+    try (Plan plan = Plan.on(Networks.device(), g.build());
+        Execution run = plan.newExecution()) {
+      for (long batch = 1; batch <= 2; batch++) {
+        run.input("x", random(batch, 1, 3)).run();
+        assertEquals(Shape.of(batch, 3), run.shape("out"));
+      }
+    }
   }
 
   @Test

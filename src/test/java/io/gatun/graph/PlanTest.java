@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gatun.Seeds;
+import io.gatun.kernel.Activation;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Region;
 import io.gatun.tensor.DType;
@@ -138,6 +139,26 @@ class PlanTest {
           }
         }
       }
+    }
+  }
+
+  @Test
+  void aRunThatMemoryIsMissingForLeavesSmallerOnesPossible() {
+    Graph.Builder g = Graph.builder("network");
+    Value x = g.input("x", DType.FLOAT32, "n");
+    g.output(g.activate("y", Activation.RELU, x));
+    try (Arena arena = Arena.ofConfined();
+        Plan plan = Plan.on(Networks.device(), g.build());
+        Execution run = plan.newExecution()) {
+      Tensor one = Tensor.ofFloats(arena, new float[] {1}, 1);
+      run.input("x", one).run();
+      run.input("x", one.broadcastTo(1L << 58));
+      assertThrows(OutOfMemoryError.class, run::run);
+      String message =
+          assertThrows(IllegalStateException.class, () -> run.output("y")).getMessage();
+      assertEquals("output y: nothing has been run with the inputs given", message);
+      run.input("x", one).run();
+      assertArrayEquals(new float[] {1}, run.output("y").toFloats());
     }
   }
 
