@@ -25,8 +25,14 @@ public final class Attributes {
   /**
    * Settings from names and values in turn: whole numbers, floats, strings, {@code long[]}, {@code
    * float[]}, lists of strings. A {@code null} value leaves the setting out.
+   *
+   * @throws IllegalArgumentException if a name has no value, or a value is of none of these types
    */
   public static Attributes of(Object... namesAndValues) {
+    if (namesAndValues.length % 2 != 0) {
+      throw new IllegalArgumentException(
+          namesAndValues.length + " names and values, expected a value for each name");
+    }
     Map<String, Object> values = new LinkedHashMap<>();
     for (int i = 0; i < namesAndValues.length; i += 2) {
       Object value = namesAndValues[i + 1];

@@ -72,6 +72,10 @@ final class ElementwiseOperators {
     @Override
     public void infer(Inference inference) {
       requireReal(inference);
+      String approximate = inference.attributes().string("approximate", "none");
+      if (!approximate.equals("none")) {
+        throw inference.error(type + " is exact, there is no approximation " + approximate);
+      }
       inference.output(inference.type(0), inference.dims(0));
     }
 

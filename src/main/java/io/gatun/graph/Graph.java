@@ -85,7 +85,10 @@ public final class Graph {
     return values.values().stream().filter(v -> v.constant() == null).map(Value::name).toList();
   }
 
-  /** Builds a graph, value by value. Not thread-safe. */
+  /**
+   * Builds a graph, value by value. Every name is unique within the graph; one that is empty or
+   * taken is an {@link IllegalArgumentException}. Not thread-safe.
+   */
   public static final class Builder {
     private final String name;
     private final List<Value> inputs = new ArrayList<>();
@@ -109,12 +112,12 @@ public final class Graph {
       return value;
     }
 
-    /** A constant. */
+    /** A constant; the tensor stays the caller's, see {@link Constant} for how long. */
     public Value constant(String valueName, Tensor tensor) {
       return constant(valueName, Constant.of(tensor));
     }
 
-    /** A constant. */
+    /** A constant of several blocks. */
     public Value constant(String valueName, Constant constant) {
       List<Dim> dims = Arrays.stream(constant.shape().dims()).mapToObj(Dim::of).toList();
       return add(new Value(valueName, constant.dtype(), dims, constant));
@@ -132,7 +135,13 @@ public final class Graph {
       return constant(valueName, Tensor.wrap(bytes, DType.INT64, numbers.length));
     }
 
-    /** Adds a node with one output, which gets the node's name. */
+    /**
+     * Adds a node with one output, which gets the node's name.
+     *
+     * @param operator one of {@link Operators}, such as {@code MatMul}
+     * @throws ShapeException if the inputs do not fit the operator
+     * @throws UnsupportedOperationException if there is no such operator
+     */
     public Value node(String nodeName, String operator, Attributes attributes, Value... in) {
       return node(nodeName, operator, attributes, Arrays.asList(in), List.of(nodeName)).get(0);
     }
@@ -140,10 +149,13 @@ public final class Graph {
     /**
      * Adds a node.
      *
+     * @param operator one of {@link Operators}, such as {@code LSTM}
      * @param in its inputs; {@code null} for an optional one that is left out
      * @param out names for its outputs; {@code ""} for one that is not needed
      * @return its outputs, as many as there are names
      * @throws ShapeException if the inputs do not fit the operator
+     * @throws IllegalArgumentException if an input is of another graph, or there are too many names
+     * @throws UnsupportedOperationException if there is no such operator
      */
     public List<Value> node(
         String nodeName, String operator, Attributes attributes, List<Value> in, List<String> out) {

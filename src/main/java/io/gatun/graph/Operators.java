@@ -9,8 +9,8 @@ import java.util.TreeMap;
 /**
  * The operators there are. Those of ONNX have its names and its meaning; the library's own are
  * {@code MaskedSoftmax} (softmax over the last axis of [batch, …, size] in which sequence b ends at
- * lengths[b]), {@code ActivateAffine}, {@code Swish}, and of {@code RNN}, {@code GRU} and {@code
- * LSTM} the inputs 8 and later (projection, layer normalisation) and {@code layout} 2 (time, batch,
+ * lengths[b]), {@code Affine}, {@code ScaledTanh}, and of {@code RNN}, {@code GRU} and {@code LSTM}
+ * the inputs 8 and later (projection, layer normalisation) and {@code layout} 2 (time, batch,
  * directions). What ONNX allows and this does not have is refused when a node is added or a plan is
  * made, by an exception that names the node.
  */

@@ -73,6 +73,9 @@ final class RowOperators {
     @Override
     public void infer(Inference inference) {
       ElementwiseOperators.requireReal(inference);
+      if (inference.rank(0) < 2) {
+        throw inference.error("input is " + inference.dims(0) + ", expected [batch, …, size]");
+      }
       inference.expect(1, inference.dim(0, 0));
       if (inference.type(1) != DType.INT32) {
         throw inference.error("lengths are " + inference.type(1).label() + ", expected int32");
@@ -139,7 +142,11 @@ final class RowOperators {
       int rank = inference.rank(0);
       long[] named = inference.integers("axes", 1);
       TreeSet<Integer> axes = new TreeSet<>();
-      if (named == null || named.length == 0) {
+      boolean none = named == null || named.length == 0;
+      if (none && inference.attributes().integer("noop_with_empty_axes", 0) != 0) {
+        throw inference.error("reduces over no axis; Identity does that");
+      }
+      if (none) {
         for (int i = 0; i < rank; i++) {
           axes.add(i);
         }

@@ -81,9 +81,9 @@ public record Activation(Kind kind, float alpha, float beta) {
 
   /**
    * The function of a name as ONNX ({@code HardSigmoid}), Keras ({@code hard_sigmoid}) or PyTorch
-   * ({@code relu}) write it, upper and lower case and underscores ignored; {@code linear}, {@code
-   * affine}, {@code none} and {@code identity} are {@link #IDENTITY} with one exception: {@code
-   * affine} is alpha x + beta.
+   * ({@code relu}) write it, upper and lower case and underscores ignored; {@code linear} and
+   * {@code none} are {@link #IDENTITY}, {@code silu} is swish. With default parameters, so {@code
+   * hard_sigmoid} is {@link #HARD_SIGMOID}.
    *
    * @throws IllegalArgumentException for a name that is none of them, listing them
    */

@@ -139,6 +139,23 @@ class OperatorsTest {
   }
 
   @Test
+  void whatOnnxAllowsAndIsNotThereIsRefused() {
+    Tensor x = random(2, 3);
+    for (Object[] setting :
+        new Object[][] {
+          {"Gelu", "approximate", "tanh"},
+          {"ReduceSum", "noop_with_empty_axes", 1},
+          {"Softmax", "axis", 0}
+        }) {
+      assertThrows(
+          ShapeException.class,
+          () -> apply((String) setting[0], Attributes.of(setting[1], setting[2]), x),
+          (String) setting[0]);
+    }
+    assertThrows(IllegalArgumentException.class, () -> Attributes.of("axis"));
+  }
+
+  @Test
   void squeezeWithoutAxesDropsWhatTheGraphSaysIsOneAndNoBatchThatHappensToBe() {
     Graph.Builder g = Graph.builder("squeeze");
     Value x = g.input("x", DType.FLOAT32, "batch", 1, 3);
