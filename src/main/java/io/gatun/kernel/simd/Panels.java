@@ -89,6 +89,18 @@ final class Panels implements AutoCloseable {
     return address + (long) firstVector(panel) * inner * BYTES;
   }
 
+  /**
+   * Checks that the memory is there: the tiles would not notice.
+   *
+   * @param operand what the operation calls it, for the message
+   * @throws IllegalStateException if it is closed
+   */
+  void checkOpen(String operand) {
+    if (!memory.segment().scope().isAlive()) {
+      throw new IllegalStateException(operand + ": the packed weights are closed");
+    }
+  }
+
   long bytes() {
     return memory.bytes();
   }

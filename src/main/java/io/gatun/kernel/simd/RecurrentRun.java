@@ -111,12 +111,14 @@ final class RecurrentRun implements Workers.Task {
     }
     java.util.Arrays.fill(starts, 0, time + 2, 0);
     for (int b = 0; b < batch; b++) {
-      length[b] =
+      int given =
           lengths == 0
               ? time
               : MEMORY.get(
                   java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED,
                   lengths + (long) b * Integer.BYTES);
+      // Clamped although checked: another thread may have written there since.
+      length[b] = Math.max(0, Math.min(time, given));
       starts[time - length[b] + 1]++;
     }
     for (int i = 0; i <= time; i++) {

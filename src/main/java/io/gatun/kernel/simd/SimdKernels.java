@@ -73,6 +73,7 @@ final class SimdKernels extends ScalarKernels {
       Region c,
       long cRowStride) {
     SimdPackedMatrix matrix = own(SimdPackedMatrix.class, "b", b);
+    matrix.panels.checkOpen("b");
     checkMultiply(a, aRowStride, rows, b, c, cRowStride);
     int parts =
         multiply.prepare(address(a), aRowStride, rows, matrix, activation, address(c), cRowStride);
@@ -88,6 +89,7 @@ final class SimdKernels extends ScalarKernels {
   @Override
   public void recurrent(PackedRecurrent layer, RecurrentCall call) {
     SimdPackedRecurrent packed = own(SimdPackedRecurrent.class, "layer", layer);
+    packed.input().checkOpen("layer");
     checkRecurrent(packed.spec(), call);
     if (call.batch == 0) {
       return;
@@ -199,7 +201,11 @@ final class SimdKernels extends ScalarKernels {
     long partial = reserve(BYTES + (long) Lanes.padded(size) * Float.BYTES);
     long staged = partial + BYTES;
     for (int row = 0; row < rows; row++) {
-      int length = lengths == null ? size : lengthAt(lengths, row / rowsPerLength);
+      // Clamped although checked: another thread may have written there since.
+      int length =
+          lengths == null
+              ? size
+              : Math.max(0, Math.min(size, lengthAt(lengths, row / rowsPerLength)));
       long offset = (long) row * size * Float.BYTES;
       int vectors = Lanes.vectors(length);
       long from = stage(in + offset, staged, length, Float.NEGATIVE_INFINITY);
