@@ -3,6 +3,7 @@ package io.gatun.sequence;
 import io.gatun.kernel.Workers;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Decodes batches of sentences with an {@link EncoderDecoder}, and scores given targets.
@@ -15,12 +16,14 @@ import java.util.List;
  * <p>A batch is checked before anything is computed. After an exception the generator can be used
  * again.
  *
- * <p>For one thread at a time. Whoever made it closes it.
+ * <p>For one thread at a time; a second one that comes while the first one is inside, or a listener
+ * that calls its own generator, is turned away with an exception. Whoever made it closes it.
  */
 public final class Generator implements AutoCloseable {
   private final EncoderDecoder model;
   private final Decoding decoding;
   private final Search search;
+  private final AtomicBoolean busy = new AtomicBoolean();
   private boolean closed;
 
   Generator(EncoderDecoder model, Workers workers) {
@@ -48,9 +51,18 @@ public final class Generator implements AutoCloseable {
    *     is longer than the maximum length or holds an end token, or the decoder's logits are not
    *     numbers
    * @throws IllegalArgumentException if an option does not fit this network
+   * @throws IllegalStateException if it is closed or in use
    */
   public List<List<Hypothesis>> generate(List<Sentence> batch, GenerationOptions options) {
-    checkOpen();
+    enter();
+    try {
+      return decode(batch, options);
+    } finally {
+      leave();
+    }
+  }
+
+  private List<List<Hypothesis>> decode(List<Sentence> batch, GenerationOptions options) {
     checkOptions(options);
     List<int[]> sources = new ArrayList<>(batch.size());
     for (int i = 0; i < batch.size(); i++) {
@@ -71,9 +83,18 @@ public final class Generator implements AutoCloseable {
    * @param targets tokens without start and end token
    * @throws SequenceException if a token is not in the vocabulary, or the decoder's logits are not
    *     numbers
+   * @throws IllegalStateException if it is closed or in use
    */
   public List<Score> score(List<int[]> sources, List<int[]> targets) {
-    checkOpen();
+    enter();
+    try {
+      return force(sources, targets);
+    } finally {
+      leave();
+    }
+  }
+
+  private List<Score> force(List<int[]> sources, List<int[]> targets) {
     if (sources.size() != targets.size()) {
       throw new IllegalArgumentException(
           sources.size() + " sources, but " + targets.size() + " targets");
@@ -89,10 +110,18 @@ public final class Generator implements AutoCloseable {
     return new Forcing(model, decoding).run(targets);
   }
 
-  private void checkOpen() {
+  private void enter() {
+    if (!busy.compareAndSet(false, true)) {
+      throw new IllegalStateException("the generator is in use; each thread needs one of its own");
+    }
     if (closed) {
+      leave();
       throw new IllegalStateException("the generator is closed");
     }
+  }
+
+  private void leave() {
+    busy.set(false);
   }
 
   private void checkOptions(GenerationOptions options) {
@@ -158,13 +187,23 @@ public final class Generator implements AutoCloseable {
     }
   }
 
-  /** Frees its memory. Closing twice does nothing. */
+  /**
+   * Frees its memory. Closing twice does nothing.
+   *
+   * @throws IllegalStateException while it is in use
+   */
   @Override
   public void close() {
-    if (!closed) {
+    if (closed) {
+      return;
+    }
+    enter();
+    try {
       closed = true;
       search.close();
       decoding.close();
+    } finally {
+      leave();
     }
   }
 }

@@ -432,4 +432,34 @@ class GenerationEdgesTest {
         () -> generator.generate(new int[] {1}, GenerationOptions.GREEDY));
     known.close();
   }
+
+  @Test
+  void aListenerDoesNotGetIntoItsOwnGenerator() {
+    try (Known known = chain(5, 1);
+        Generator generator = known.model().newGenerator()) {
+      int[] seen = {0};
+      GenerationOptions options =
+          GenerationOptions.builder()
+              .maxLength(3)
+              .listener(
+                  (sentence, hypothesis, position, token, logProbability) -> {
+                    seen[0]++;
+                    for (org.junit.jupiter.api.function.Executable work :
+                        List.<org.junit.jupiter.api.function.Executable>of(
+                            () -> generator.generate(new int[] {2}, GenerationOptions.GREEDY),
+                            () -> generator.score(List.of(), List.of()),
+                            generator::close)) {
+                      var e = assertThrows(IllegalStateException.class, work);
+                      assertTrue(e.getMessage().contains("is in use"), e.getMessage());
+                    }
+                    return Decision.CONTINUE;
+                  })
+              .build();
+      int[] expected = generator.generate(new int[] {2}, options).tokens();
+      assertTrue(seen[0] > 0);
+      assertArrayEquals(
+          expected,
+          generator.generate(new int[] {2}, options.toBuilder().listener(null).build()).tokens());
+    }
+  }
 }
