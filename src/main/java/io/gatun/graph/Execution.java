@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * One thread's run of a {@link Plan}: its memory and its order of work.
@@ -30,7 +31,8 @@ import java.util.Map;
  * is never closed, or memory of a {@link SharedArena}, which is then leased until the input is
  * given anew or the execution closes. Otherwise it is copied at each run. {@link #inPlace} tells.
  *
- * <p>Not thread-safe. Whoever made it closes it.
+ * <p>Not thread-safe, but a second thread that comes while the first one is inside is turned away
+ * with an exception. Whoever made it closes it.
  */
 public final class Execution implements AutoCloseable {
   /** Sizes whose layout is remembered; the oldest is forgotten first. */
@@ -50,6 +52,9 @@ public final class Execution implements AutoCloseable {
   private Buffer workspace;
   private Arena host;
   private boolean closed;
+
+  /** Kernels run on addresses that a second thread would pull away: it must not get in. */
+  private final AtomicBoolean busy = new AtomicBoolean();
 
   /** An input or output: where its numbers are outside, and where the steps find them. */
   static final class Operand {
@@ -125,11 +130,22 @@ public final class Execution implements AutoCloseable {
    *
    * @throws IllegalArgumentException if the plan needs no input of that name
    * @throws ShapeException if type or shape do not fit
+   * @throws IllegalStateException if it is closed
    */
   public Execution input(String name, Tensor tensor) {
+    enter();
+    try {
+      give(name, tensor);
+    } finally {
+      leave();
+    }
+    return this;
+  }
+
+  private void give(String name, Tensor tensor) {
     Operand input = find(inputSlots, inputs, name, "input");
     if (input.given && input.tensor == tensor) {
-      return this;
+      return;
     }
     if (stored(tensor.dtype()) != stored(input.value.type())) {
       throw new ShapeException(
@@ -147,15 +163,27 @@ public final class Execution implements AutoCloseable {
     input.tensor = tensor;
     changeDims(input, dims);
     input.given = true;
-    return this;
   }
 
   /**
    * Gives an input that is on the device already: it is read where the region points now.
    *
    * @throws ShapeException if the sizes do not fit, or the region is too short for them
+   * @throws IllegalArgumentException if the plan needs no input of that name, or the region lies in
+   *     this execution's own memory, where a run would write over it
+   * @throws IllegalStateException if it is closed
    */
   public Execution input(String name, Region region, long... dims) {
+    enter();
+    try {
+      give(name, region, dims);
+    } finally {
+      leave();
+    }
+    return this;
+  }
+
+  private void give(String name, Region region, long... dims) {
     Operand input = find(inputSlots, inputs, name, "input");
     checkDims(input.value, dims);
     long bytes = bytes(input.value, dims);
@@ -170,13 +198,13 @@ public final class Execution implements AutoCloseable {
               + " bytes, but the region has "
               + region.bytes());
     }
+    checkForeign("input", name, region);
     if (input.given) {
       input.release();
     }
     changeDims(input, dims);
     input.region.set(region);
     input.given = true;
-    return this;
   }
 
   /**
@@ -184,8 +212,19 @@ public final class Execution implements AutoCloseable {
    * contiguous, of the device's type and safe to use in place, else by a copy.
    *
    * @throws ShapeException if the type does not fit; sizes are checked by {@link #run()}
+   * @throws IllegalStateException if it is closed
    */
   public Execution output(String name, Tensor target) {
+    enter();
+    try {
+      take(name, target);
+    } finally {
+      leave();
+    }
+    return this;
+  }
+
+  private void take(String name, Tensor target) {
     Operand output = find(outputSlots, outputs, name, "output");
     if (stored(target.dtype()) != stored(output.value.type())) {
       throw new ShapeException(
@@ -202,16 +241,38 @@ public final class Execution implements AutoCloseable {
       output.tensor = target;
       output.given = true;
     }
+  }
+
+  /**
+   * Says where on the device an output is to be written at each {@link #run()}.
+   *
+   * @throws IllegalArgumentException if the region lies in this execution's own memory
+   * @throws IllegalStateException if it is closed
+   */
+  public Execution output(String name, Region region) {
+    enter();
+    try {
+      Operand output = find(outputSlots, outputs, name, "output");
+      checkForeign("output", name, region);
+      output.release();
+      output.region.set(region);
+      output.given = true;
+    } finally {
+      leave();
+    }
     return this;
   }
 
-  /** Says where on the device an output is to be written at each {@link #run()}. */
-  public Execution output(String name, Region region) {
-    Operand output = find(outputSlots, outputs, name, "output");
-    output.release();
-    output.region.set(region);
-    output.given = true;
-    return this;
+  private void checkForeign(String what, String name, Region region) {
+    if (workspace != null && workspace.equals(region.buffer())) {
+      throw new IllegalArgumentException(
+          what
+              + " "
+              + name
+              + " of "
+              + plan.graph().name()
+              + " is in the execution's own memory, which each run writes over; copy it first");
+    }
   }
 
   /** Whether an input or output is used where it lies, without a copy. */
@@ -225,13 +286,37 @@ public final class Execution implements AutoCloseable {
   /**
    * Computes the plan's outputs from the inputs given.
    *
-   * @throws IllegalStateException if an input is missing or its memory is closed
+   * @throws IllegalStateException if an input is missing or its memory is closed, or the execution
+   *     is
    * @throws ShapeException if sizes do not fit each other
    */
   public void run() {
+    enter();
+    try {
+      compute();
+    } finally {
+      leave();
+    }
+  }
+
+  private void enter() {
+    if (!busy.compareAndSet(false, true)) {
+      throw new IllegalStateException(
+          "the execution of "
+              + plan.graph().name()
+              + " is in use by another thread; each needs one of its own");
+    }
     if (closed) {
+      leave();
       throw new IllegalStateException("the execution of " + plan.graph().name() + " is closed");
     }
+  }
+
+  private void leave() {
+    busy.set(false);
+  }
+
+  private void compute() {
     for (Operand input : inputs) {
       if (!input.given) {
         throw new IllegalStateException(
@@ -348,13 +433,26 @@ public final class Execution implements AutoCloseable {
     return workspace == null ? 0 : workspace.bytes();
   }
 
-  /** Frees its memory and gives back leases. Closing twice does nothing. */
+  /**
+   * Frees its memory and gives back leases. Closing twice does nothing.
+   *
+   * @throws IllegalStateException while another thread runs it
+   */
   @Override
   public void close() {
     if (closed) {
       return;
     }
-    closed = true;
+    enter();
+    try {
+      closed = true;
+      release();
+    } finally {
+      leave();
+    }
+  }
+
+  private void release() {
     for (Operand[] operands : new Operand[][] {inputs, outputs}) {
       for (Operand operand : operands) {
         operand.release();

@@ -6,6 +6,7 @@ import io.gatun.kernel.Kernels;
 import io.gatun.kernel.Region;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Shape;
+import io.gatun.tensor.ShapeException;
 import io.gatun.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -104,7 +105,11 @@ final class Layout {
     }
     List<View> lookingInto = new ArrayList<>();
     for (int i = 0; i < nodes.size(); i++) {
-      size(i, nodes.get(i), used, root, lookingInto);
+      try {
+        size(i, nodes.get(i), used, root, lookingInto);
+      } catch (ArithmeticException e) {
+        throw beyondCounting(nodes.get(i), e);
+      }
     }
     views = lookingInto.toArray(new View[0]);
     for (int i = 0; i < nodes.size(); i++) {
@@ -120,7 +125,11 @@ final class Layout {
       Node node = nodes.get(i);
       boolean isView = root[slots.get(node.outputs().get(0))] != slots.get(node.outputs().get(0));
       boolean isUsed = node.outputs().stream().anyMatch(value -> used[slots.get(value)]);
-      steps[i] = isView || !isUsed ? null : plan.compiled(i).bind(new Operands(i, node));
+      try {
+        steps[i] = isView || !isUsed ? null : plan.compiled(i).bind(new Operands(i, node));
+      } catch (ArithmeticException e) {
+        throw beyondCounting(node, e);
+      }
     }
     workspaceBytes = arrange();
 
@@ -211,7 +220,26 @@ final class Layout {
   }
 
   private long bytes(Value value, long[] sizes) {
-    return Shape.of(sizes).elements() * plan.device().stored(value.type()).bytes();
+    return Math.multiplyExact(
+        Shape.of(sizes).elements(), (long) plan.device().stored(value.type()).bytes());
+  }
+
+  private ShapeException beyondCounting(Node node, ArithmeticException cause) {
+    StringBuilder sizes = new StringBuilder();
+    for (Value input : node.inputs()) {
+      if (input != null) {
+        sizes.append(sizes.isEmpty() ? ": " : ", ").append(input.name()).append(' ');
+        sizes.append(Arrays.toString(dims[slots.get(input)]));
+      }
+    }
+    return new ShapeException(
+        "node "
+            + node.name()
+            + " of "
+            + plan.graph().name()
+            + ": sizes beyond what can be counted"
+            + sizes,
+        cause);
   }
 
   /** Whether it was made for the sizes the inputs have now. */

@@ -9,12 +9,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.gatun.Seeds;
 import io.gatun.kernel.Activation;
 import io.gatun.kernel.Device;
+import io.gatun.kernel.Kernels;
 import io.gatun.kernel.Region;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.ShapeException;
 import io.gatun.tensor.SharedArena;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -430,6 +434,125 @@ class PlanTest {
       run.input("x", x).run();
       assertTrue(run.workspaceBytes() <= 2 * 4032, run.workspaceBytes() + " bytes");
       assertArrayEquals(x.toFloats(), run.output("n19").toFloats());
+    }
+  }
+
+  /** A device that does something of ours whenever its kernels are asked for something. */
+  private Device interrupted(Runnable[] hook) {
+    return (Device)
+        Proxy.newProxyInstance(
+            getClass().getClassLoader(),
+            new Class<?>[] {Device.class},
+            (proxy, method, arguments) -> {
+              Object result = invoke(method, device, arguments);
+              return result instanceof Kernels kernels
+                  ? Proxy.newProxyInstance(
+                      getClass().getClassLoader(),
+                      new Class<?>[] {Kernels.class},
+                      (same, operation, operands) -> {
+                        Runnable first = hook[0];
+                        hook[0] = null;
+                        if (first != null) {
+                          first.run();
+                        }
+                        return invoke(operation, kernels, operands);
+                      })
+                  : result;
+            });
+  }
+
+  private static Object invoke(Method method, Object target, Object... arguments) throws Throwable {
+    try {
+      return method.invoke(target, arguments);
+    } catch (InvocationTargetException e) {
+      throw e.getCause();
+    }
+  }
+
+  @Test
+  void nobodyGetsInWhileAnExecutionRuns() {
+    Runnable[] hook = {null};
+    try (Arena arena = Arena.ofConfined();
+        Plan plan = Plan.on(interrupted(hook), Networks.tagger(arena, random));
+        Execution run = plan.newExecution()) {
+      Tensor x = Networks.random(arena, random, 3, 2, 4);
+      Tensor lengths = lengths(arena, 3, 2);
+      Region region = new Region(device.allocate(64));
+      run.input("x", x).input("lengths", lengths);
+      int[] seen = {0};
+      hook[0] =
+          () -> {
+            seen[0]++;
+            assertMessage("is in use by another thread", run::run);
+            assertMessage("is in use by another thread", run::close);
+            assertMessage("is in use by another thread", () -> run.input("x", x));
+            assertMessage("is in use by another thread", () -> run.input("lengths", region, 2));
+            assertMessage(
+                "is in use by another thread",
+                () -> run.output("probabilities", Tensor.allocate(arena, DType.FLOAT32, 3, 2, 5)));
+            assertMessage("is in use by another thread", () -> run.output("probabilities", region));
+          };
+      run.run();
+      assertEquals(1, seen[0]);
+      hook[0] =
+          () -> {
+            throw new OutOfMemoryError("for the test");
+          };
+      assertThrows(OutOfMemoryError.class, run::run);
+      run.run();
+      region.buffer().close();
+    }
+  }
+
+  @Test
+  void aClosedExecutionTakesNoLeases() {
+    try (Arena arena = Arena.ofConfined();
+        SharedArena shared = SharedArena.open("inputs");
+        Plan plan = Plan.on(device, Networks.tagger(arena, random))) {
+      Execution run = plan.newExecution();
+      run.close();
+      Tensor x = Tensor.allocate(shared, DType.FLOAT32, 3, 2, 4);
+      Tensor y = Tensor.allocate(shared, DType.FLOAT32, 3, 2, 5);
+      assertMessage("is closed", () -> run.input("x", x));
+      assertMessage("is closed", () -> run.output("probabilities", y));
+      assertEquals(List.of(), shared.holders());
+    }
+  }
+
+  @Test
+  void anExecutionIsNotFedFromMemoryItWritesOver() {
+    Graph.Builder g = Graph.builder("loop");
+    Value h = g.input("h", DType.FLOAT32, "n");
+    g.output(g.node("next", "Neg", Attributes.NONE, g.node("half", "Exp", Attributes.NONE, h)));
+    try (Arena arena = Arena.ofConfined();
+        Plan plan = Plan.on(device, g.build());
+        Execution run = plan.newExecution()) {
+      run.input("h", Tensor.ofFloats(arena, new float[] {0, 1}, 2)).run();
+      assertMessage(
+          "input h of loop is in the execution's own memory",
+          () -> run.input("h", run.region("next"), 2));
+      assertMessage(
+          "output next of loop is in the execution's own memory",
+          () -> run.output("next", run.region("next")));
+      run.input("h", run.output("next")).run();
+      assertArrayEquals(
+          new float[] {-(float) Math.exp(-1), -(float) Math.exp(-Math.E)},
+          run.output("next").toFloats(),
+          1e-6f);
+    }
+  }
+
+  @Test
+  void sizesThatNoOperationCountsAreNamed() {
+    Graph.Builder g = Graph.builder("huge");
+    Value x = g.input("x", DType.FLOAT32, "n", 1);
+    Value wide = g.node("wide", "Expand", Attributes.of("shape", new long[] {1, 1L << 45}), x);
+    g.output(g.node("sum", "ReduceSum", Attributes.of("axes", new long[] {1}), wide));
+    try (Arena arena = Arena.ofConfined();
+        Plan plan = Plan.on(device, g.build());
+        Execution run = plan.newExecution()) {
+      run.input("x", Tensor.allocate(arena, DType.FLOAT32, 1, 1));
+      assertMessage("node sum of huge: sizes beyond what can be counted", run::run);
     }
   }
 }
