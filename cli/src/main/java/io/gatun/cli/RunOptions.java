@@ -64,11 +64,16 @@ final class RunOptions {
               + " ${DEFAULT-VALUE}, that is, when it is a terminal.")
   private ProgressLine.When progress;
 
+  /** Whether it is standard input or output that is meant. */
+  static boolean isStandard(Path file) {
+    return file == null || file.equals(STANDARD);
+  }
+
   /** An input: what to call it, its bytes, how many there are. */
   record Input(String name, InputStream in, OptionalLong size) implements AutoCloseable {
     /** Opens a file, or standard input where it is null or {@code -}. */
     static Input open(Path file, Streams streams) throws IOException {
-      if (file == null || file.equals(STANDARD)) {
+      if (isStandard(file)) {
         return new Input("standard input", streams.in(), OptionalLong.empty());
       }
       if (Files.isDirectory(file)) {
@@ -123,7 +128,7 @@ final class RunOptions {
       BatchTask<R, I, O> task,
       LineWriter.Format<O> format)
       throws IOException, InterruptedException {
-    boolean toStandardOutput = output == null || output.equals(STANDARD);
+    boolean toStandardOutput = isStandard(output);
     ProgressLine listener = new ProgressLine(streams, progress, inputName, toStandardOutput);
     BatchProgress summary;
     try {

@@ -90,13 +90,17 @@ final class Score implements Callable<Integer> {
     if (file != null && input != null) {
       throw usage("the input is given twice, as " + file + " and as --input " + input);
     }
+    Path sources = file != null ? file : input;
+    if (RunOptions.isStandard(targets) && RunOptions.isStandard(sources) && targets != null) {
+      throw usage("sources and targets cannot both come from standard input");
+    }
     try {
       runOptions.batch();
     } catch (IllegalArgumentException e) {
       throw usage(e.getMessage());
     }
     try (Model model = modelOptions.open();
-        RunOptions.Input lines = RunOptions.Input.open(file != null ? file : input, streams)) {
+        RunOptions.Input lines = RunOptions.Input.open(sources, streams)) {
       if (targets == null) {
         return run(model, lines.name(), new TabbedReader(lines.lines()));
       }

@@ -80,6 +80,7 @@ class CommandLineTest {
         "translate",
         "score m a --input b",
         "score m --threads -1",
+        "score m --targets -",
         "inspect m --unroll 0",
         "inspect m --unroll 2 --json",
         "completion fish",
