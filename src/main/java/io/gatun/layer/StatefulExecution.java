@@ -5,6 +5,7 @@ import io.gatun.graph.Execution;
 import io.gatun.graph.Plan;
 import io.gatun.graph.Value;
 import io.gatun.kernel.Buffer;
+import io.gatun.kernel.Device;
 import io.gatun.kernel.Region;
 import io.gatun.kernel.Workers;
 import java.util.ArrayList;
@@ -45,22 +46,35 @@ public final class StatefulExecution implements AutoCloseable {
   private static final class Slot {
     final Carry carry;
     final long[] dims;
-    final Buffer[] buffers;
-    final Region[] regions;
+    final long bytes;
+    final Buffer[] buffers = new Buffer[2];
+    final Region[] regions = {new Region(), new Region()};
 
-    Slot(Carry carry, long[] dims, Buffer first, Buffer second, long bytes) {
+    Slot(Carry carry, long[] dims, long bytes) {
       this.carry = carry;
       this.dims = dims;
-      this.buffers = new Buffer[] {first, second};
-      this.regions = new Region[] {new Region(), new Region()};
-      regions[0].set(first, 0, bytes);
-      regions[1].set(second, 0, bytes);
+      this.bytes = bytes;
+    }
+
+    void allocate(Device device) {
+      for (int i = 0; i < buffers.length; i++) {
+        buffers[i] = device.allocate(bytes);
+        regions[i].set(buffers[i], 0, bytes);
+      }
+    }
+
+    void close() {
+      for (Buffer buffer : buffers) {
+        if (buffer != null) {
+          buffer.close();
+        }
+      }
     }
   }
 
   private final Execution execution;
   private final List<Slot> slots = new ArrayList<>();
-  private final Buffer zeros;
+  private Buffer zeros;
   private final Region zeroRegion = new Region();
   private int current;
   private boolean atZero;
@@ -76,7 +90,20 @@ public final class StatefulExecution implements AutoCloseable {
       }
       inputs.add(input);
     }
+    if (batch < 0) {
+      throw new IllegalArgumentException(batch + " sequences, expected 0 or more");
+    }
     execution = plan.newExecution(workers);
+    try {
+      allocate(plan, batch, carries, inputs);
+      zeroState();
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  private void allocate(Plan plan, int batch, List<Carry> carries, List<Value> inputs) {
     long largest = 0;
     for (Value input : inputs) {
       long[] dims = new long[input.rank()];
@@ -84,19 +111,13 @@ public final class StatefulExecution implements AutoCloseable {
       for (int axis = 0; axis < dims.length; axis++) {
         Dim dim = input.dim(axis);
         dims[axis] = dim.isKnown() ? dim.size() : batch;
-        bytes *= dims[axis];
+        bytes = Math.multiplyExact(bytes, dims[axis]);
       }
       largest = Math.max(largest, bytes);
-      slots.add(
-          new Slot(
-              carries.get(slots.size()),
-              dims,
-              plan.device().allocate(bytes),
-              plan.device().allocate(bytes),
-              bytes));
+      slots.add(new Slot(carries.get(slots.size()), dims, bytes));
+      slots.get(slots.size() - 1).allocate(plan.device());
     }
     zeros = plan.device().allocate(largest);
-    zeroState();
   }
 
   /**
@@ -105,7 +126,7 @@ public final class StatefulExecution implements AutoCloseable {
    * @param workers who shares the work
    * @param batch the number of sequences
    * @param carries which outputs become which inputs, see {@link Recurrent.Result#carries}
-   * @throws IllegalArgumentException if the plan does not have them
+   * @throws IllegalArgumentException if the plan does not have them, or {@code batch} is negative
    */
   public static StatefulExecution of(Plan plan, Workers workers, int batch, List<Carry> carries) {
     return new StatefulExecution(plan, workers, batch, carries);
@@ -129,8 +150,7 @@ public final class StatefulExecution implements AutoCloseable {
   /** Forgets: the next run starts from zeros. */
   public void zeroState() {
     for (Slot slot : slots) {
-      long bytes = slot.regions[0].bytes();
-      execution.input(slot.carry.input(), zeroRegion.set(zeros, 0, bytes), slot.dims);
+      execution.input(slot.carry.input(), zeroRegion.set(zeros, 0, slot.bytes), slot.dims);
     }
     atZero = true;
   }
@@ -151,14 +171,15 @@ public final class StatefulExecution implements AutoCloseable {
     atZero = false;
   }
 
-  /** Frees its memory. */
+  /** Frees its memory. Closing twice does nothing. */
   @Override
   public void close() {
     execution.close();
     for (Slot slot : slots) {
-      slot.buffers[0].close();
-      slot.buffers[1].close();
+      slot.close();
     }
-    zeros.close();
+    if (zeros != null) {
+      zeros.close();
+    }
   }
 }

@@ -430,13 +430,14 @@ final class Decoding implements AutoCloseable {
     if (buffer != null && buffer.bytes() >= bytes) {
       return buffer;
     }
-    long size = bytes;
-    if (buffer != null) {
-      kernels.synchronize();
-      size = Math.max(bytes, buffer.bytes() + buffer.bytes() / 2);
-      buffer.close();
+    if (buffer == null) {
+      return device.allocate(bytes);
     }
-    return device.allocate(size);
+    // First the new one: where memory is missing for it, the old one is still there.
+    Buffer larger = device.allocate(Math.max(bytes, buffer.bytes() + buffer.bytes() / 2));
+    kernels.synchronize();
+    buffer.close();
+    return larger;
   }
 
   @Override

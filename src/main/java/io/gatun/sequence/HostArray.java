@@ -110,6 +110,7 @@ final class HostArray implements AutoCloseable {
 
   @Override
   public void close() {
+    capacity = 0;
     if (buffer != null) {
       buffer.close();
       buffer = null;

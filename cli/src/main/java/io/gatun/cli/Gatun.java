@@ -39,7 +39,9 @@ import picocli.CommandLine.UnmatchedArgumentException;
       "  echo hello | gatun translate examples/g2p_en",
       "  gatun translate examples/g2p_en words.txt --output phonemes.txt",
       "  gatun inspect examples/g2p_en --unroll 3",
-      "  gatun COMMAND --help"
+      "  gatun COMMAND --help",
+      "",
+      "Where the weights do not lie beside model.json, say where with --weights FILE."
     })
 public final class Gatun implements Runnable {
   @Option(

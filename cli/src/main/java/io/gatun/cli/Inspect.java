@@ -45,7 +45,9 @@ import picocli.CommandLine.Spec;
     footer = {
       "  gatun inspect examples/g2p_en",
       "  gatun inspect examples/g2p_en --unroll 3",
-      "  gatun inspect examples/g2p_en --json | jq '.graphs[].nodes[].name'"
+      "  gatun inspect examples/g2p_en --json | jq '.graphs[].nodes[].name'",
+      "",
+      "Where the weights do not lie beside model.json, say where with --weights FILE."
     })
 final class Inspect implements Callable<Integer> {
   /** A drawing over more steps than this helps nobody. */

@@ -29,9 +29,9 @@ import picocli.CommandLine.Spec;
       "Prints for each line how probable the model finds a given target: the sum of the natural"
           + " logarithms of its tokens' probabilities, the end of the sequence included.",
       "",
-      "A line of the input is a source, a tab and its target; or the sources are in one file and the"
-          + " targets, line by line, in that of --targets. A bad line is reported with its number, its"
-          + " output stays empty, and the rest goes on; the command then ends with 3."
+      "A line of the input is a source, a tab and its target; or the sources are in one file and"
+          + " the targets, line by line, in that of --targets. A bad line is reported with its"
+          + " number, its output stays empty, and the rest goes on; the command then ends with 3."
     },
     parameterListHeading = "%n",
     optionListHeading = "%nOptions:%n",
@@ -45,7 +45,9 @@ import picocli.CommandLine.Spec;
     footerHeading = "%nExamples:%n",
     footer = {
       "  printf 'hello\\tHH AH0 L OW1\\n' | gatun score examples/g2p_en",
-      "  gatun score examples/g2p_en --input words.txt --targets phonemes.txt --tokens"
+      "  gatun score examples/g2p_en --input words.txt --targets phonemes.txt --tokens",
+      "",
+      "Where the weights do not lie beside model.json, say where with --weights FILE."
     })
 final class Score implements Callable<Integer> {
   private final Streams streams;

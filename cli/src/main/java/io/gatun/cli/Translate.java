@@ -48,7 +48,9 @@ import picocli.CommandLine.Spec;
       "  gatun translate examples/g2p_en words.txt --output phonemes.txt --threads 4",
       "  gatun translate examples/g2p_en words.txt --beam 5 --n-best 3",
       "  gatun translate examples/g2p_en words.txt --sample --temperature 0.7 --seed 1",
-      "  gatun translate examples/g2p_en words.txt --scores | sort -t$'\\t' -k2,2g | head"
+      "  gatun translate examples/g2p_en words.txt --scores | sort -t$'\\t' -k2,2g | head",
+      "",
+      "Where the weights do not lie beside model.json, say where with --weights FILE."
     })
 final class Translate implements Callable<Integer> {
   private final Streams streams;
