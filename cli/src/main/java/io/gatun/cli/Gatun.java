@@ -4,6 +4,7 @@ import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Supplier;
@@ -77,7 +78,16 @@ public final class Gatun implements Runnable {
   static int run(Streams streams, String... args) {
     PrintWriter out =
         new PrintWriter(new OutputStreamWriter(streams.out(), StandardCharsets.UTF_8));
-    int code = commandLine(streams, out, args.length > 0 ? args[0] : "").execute(args);
+    int code;
+    try {
+      code = commandLine(streams, out, args.length > 0 ? args[0] : "").execute(args);
+    } catch (Error e) { // too little memory, mostly; picocli hands on exceptions only
+      streams.err().println("gatun: " + Messages.of(e));
+      if (Arrays.asList(args).contains("--stacktrace")) {
+        e.printStackTrace(streams.err());
+      }
+      code = ExitCode.FAILURE;
+    }
     out.flush();
     return code;
   }
