@@ -65,7 +65,8 @@ class DocumentationTest {
   @Test
   void everyRoomShowsAnExampleThatATestRuns() throws IOException {
     for (String room :
-        List.of("tensor", "kernel", "graph", "layer", "format", "sequence", "batch")) {
+        List.of(
+            "tensor", "kernel", "kernel/simd", "graph", "layer", "format", "sequence", "batch")) {
       String page =
           Files.readString(ROOT.resolve("src/main/java/io/gatun/" + room + "/package-info.java"))
               .replaceAll("(?m)^ \\* ?", "");

@@ -31,7 +31,9 @@ final class SimdPackedMatrix implements PackedMatrix {
     int inner = Math.toIntExact(matrix.dim(0));
     this.columns = Math.toIntExact(matrix.dim(1));
     try (Arena arena = Arena.ofConfined()) {
+      // Both are read before anything is allocated that would have to be given back.
       long from = Floats.copyOf(arena, matrix);
+      long values = bias == null ? 0 : Floats.copyOf(arena, bias);
       long[] starts = new long[columns];
       long[] strides = new long[columns];
       for (int column = 0; column < columns; column++) {
@@ -45,7 +47,6 @@ final class SimdPackedMatrix implements PackedMatrix {
       } else {
         this.biasMemory = HostBuffer.allocate((long) panels.vectors * Lanes.BYTES);
         this.bias = biasMemory.address();
-        long values = Floats.copyOf(arena, bias);
         for (int i = 0; i < columns; i++) {
           Floats.put(this.bias, i, Floats.get(values, i));
         }

@@ -29,6 +29,20 @@ abstract class SimdPackedRecurrent implements PackedRecurrent {
 
   static SimdPackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights) {
     weights.check(spec);
+    // Before anything is allocated that would have to be given back.
+    for (List<Tensor> part :
+        List.of(
+            weights.input(),
+            weights.recurrent(),
+            weights.inputBias(),
+            weights.recurrentBias(),
+            weights.peepholes(),
+            weights.normalisation())) {
+      part.forEach(Tensor::checkAccess);
+    }
+    if (weights.projection() != null) {
+      weights.projection().checkAccess();
+    }
     return UsualRecurrent.handles(spec, weights)
         ? new UsualRecurrent(spec, weights)
         : new GeneralRecurrent(spec, weights);

@@ -11,7 +11,9 @@
  *     Workers workers = new Workers(2);
  *     Kernels kernels = device.open(workers);
  *     PackedMatrix b = device.pack(matrix, bias)) {
+ *   kernels.upload(Tensor.ofFloats(arena, new float[] {1, 10}, rows, 2), a);
  *   kernels.multiply(a, b.inner(), rows, b, Activation.TANH, c, b.columns());
+ *   kernels.download(c, y);
  * }
  * }</pre>
  *
