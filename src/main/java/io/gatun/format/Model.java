@@ -73,7 +73,7 @@ public final class Model implements AutoCloseable {
   /**
    * How the model's makers want it to generate, unless the user says otherwise.
    *
-   * @param maxLength the most tokens, without the end token
+   * @param maxLength the most tokens, the end token counted: the number of decoder steps
    * @param minLength the fewest tokens, without the end token
    * @param beam the width of the beam; 1 is greedy
    * @param nBest how many answers to give
