@@ -393,7 +393,9 @@ record RecurrentOperator(Cell cell) implements Operator {
   /** A region that begins somewhere within another one, wherever that points. */
   private record Part(Region whole, Region region, long offset) {
     Region point() {
-      return region.set(whole.buffer(), whole.offset() + offset, whole.bytes() - offset);
+      // Without time steps or sequences there is nothing, not even where this would begin.
+      long begin = Math.min(offset, whole.bytes());
+      return region.set(whole.buffer(), whole.offset() + begin, whole.bytes() - begin);
     }
   }
 

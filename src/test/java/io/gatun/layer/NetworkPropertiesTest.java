@@ -167,4 +167,18 @@ class NetworkPropertiesTest {
       }
     }
   }
+
+  @ParameterizedTest
+  @MethodSource("io.gatun.Evaluation#devices")
+  void bothDirectionsOfNothingAreNothing(Device device) {
+    try (Net net = new Net(Seeds.random("both directions of nothing"))) {
+      for (int[] size : new int[][] {{0, 3}, {4, 0}, {0, 0}}) {
+        Map<String, Tensor> inputs = new LinkedHashMap<>();
+        inputs.put("source", net.tokens(size[0], size[1]));
+        inputs.put("lengths", Tensor.ofInts(net.arena, new int[size[1]], size[1]));
+        var memory = Evaluation.of(device, net.graph, inputs, "encoder").get("encoder");
+        assertArrayEquals(new long[] {size[0], size[1], 2L * net.hidden}, memory.shape().dims());
+      }
+    }
+  }
 }
