@@ -283,10 +283,15 @@ final class Layout {
         step.run(kernels);
       }
     }
+    // What is only another look at an input comes first: another output may go to that memory.
     for (int i = 0; i < outputs.length; i++) {
-      if (isOnDevice(i) && (outputHomes[i] == null || !isDirect(i))) {
-        long bytes = outputRegions[i].bytes();
-        kernels.copy(outputRegions[i], outputs[i].region, bytes);
+      if (outputHomes[i] == null && isOnDevice(i)) {
+        kernels.copy(outputRegions[i], outputs[i].region, outputRegions[i].bytes());
+      }
+    }
+    for (int i = 0; i < outputs.length; i++) {
+      if (outputHomes[i] != null && isOnDevice(i) && !isDirect(i)) {
+        kernels.copy(outputRegions[i], outputs[i].region, outputRegions[i].bytes());
       }
     }
   }

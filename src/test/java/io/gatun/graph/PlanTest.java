@@ -555,4 +555,23 @@ class PlanTest {
       assertMessage("node sum of huge: sizes beyond what can be counted", run::run);
     }
   }
+
+  @Test
+  void aLookAtAnInputIsTakenBeforeTheInputIsWrittenOver() {
+    Graph.Builder g = Graph.builder("over");
+    Value x = g.input("x", DType.FLOAT32, "n");
+    Value negative = g.node("negative", "Neg", Attributes.NONE, x);
+    Value same = g.node("same", "Reshape", Attributes.of("shape", new long[] {1, -1}), x);
+    g.output(negative);
+    g.output(same);
+    try (Arena arena = Arena.ofConfined();
+        Plan plan = Plan.on(device, g.build(), "negative", "same");
+        Execution run = plan.newExecution()) {
+      Tensor memory = Tensor.ofFloats(arena, new float[] {1, 2}, 2);
+      Tensor copy = Tensor.allocate(arena, DType.FLOAT32, 1, 2);
+      run.input("x", memory).output("negative", memory).output("same", copy).run();
+      assertArrayEquals(new float[] {-1, -2}, memory.toFloats());
+      assertArrayEquals(new float[] {1, 2}, copy.toFloats());
+    }
+  }
 }
