@@ -88,7 +88,7 @@ final class Decoding implements AutoCloseable {
     realBytes = real.bytes();
     decoder = model.decoder.newExecution(workers);
     kernels = decoder.kernels();
-    encoder = model.encoder == null ? null : model.encoder.newExecution(workers);
+    encoder = model.encoder == null ? null : encoder(workers);
     sourceTokens = new HostArray(device, DType.INT32);
     sourceLengths = new HostArray(device, DType.INT32);
     tokens = new HostArray(device, DType.INT32);
@@ -104,6 +104,16 @@ final class Decoding implements AutoCloseable {
               each,
               device.stored(each.input().type()).bytes(),
               model.decoder.inputs().contains(each.input()));
+    }
+  }
+
+  /** The encoder's execution; if there can be none, the decoder's is given back. */
+  private Execution encoder(Workers workers) {
+    try {
+      return model.encoder.newExecution(workers);
+    } catch (RuntimeException | Error e) {
+      decoder.close();
+      throw e;
     }
   }
 

@@ -48,7 +48,7 @@ public class ScalarDevice extends HostDevice {
 
   @Override
   public String description() {
-    return name() + ": plain loops, " + real().label() + ", summed in float64";
+    return "plain loops, " + real().label() + ", summed in float64";
   }
 
   @Override
