@@ -9,6 +9,9 @@ package io.gatun.batch;
  * into batches.
  */
 public final class BatchOptions {
+  /** The most threads that can be asked for: each has an execution and a stack of its own. */
+  public static final int MAX_WORKERS = 1024;
+
   private final int workers;
   private final int batchTokens;
   private final int batchRecords;
@@ -89,9 +92,13 @@ public final class BatchOptions {
       return value;
     }
 
-    /** Sets how many threads compute. */
+    /** Sets how many threads compute, at most {@link #MAX_WORKERS}. */
     public Builder workers(int threads) {
       workers = atLeast(1, threads, "the number of workers");
+      if (threads > MAX_WORKERS) {
+        throw new IllegalArgumentException(
+            "the number of workers is " + threads + ", expected at most " + MAX_WORKERS);
+      }
       return this;
     }
 

@@ -71,6 +71,7 @@ public final class Workers implements AutoCloseable {
    *
    * @param size how many threads work, the caller's included; at least 1
    * @throws IllegalArgumentException if it is less
+   * @throws OutOfMemoryError if the system has no more threads; then none is left
    */
   public Workers(int size) {
     if (size < 1) {
@@ -86,8 +87,14 @@ public final class Workers implements AutoCloseable {
       threads[i] = new Thread(() -> serve(index), "gatun-worker-" + (i + 1));
       threads[i].setDaemon(true);
     }
-    for (Thread thread : threads) {
-      thread.start();
+    try {
+      for (Thread thread : threads) {
+        thread.start();
+      }
+    } catch (RuntimeException | Error e) {
+      // The system has no more threads: those that have begun must not wait for ever.
+      close();
+      throw e;
     }
   }
 

@@ -492,4 +492,14 @@ class BatchRunTest {
     run.run();
     assertThrows(IllegalStateException.class, run::run);
   }
+
+  @Test
+  void moreThreadsThanAMachineHasAreRefused() {
+    assertEquals(1024, BatchOptions.builder().workers(1024).build().workers());
+    String message =
+        assertThrows(
+                IllegalArgumentException.class, () -> BatchOptions.builder().workers(10_000_000))
+            .getMessage();
+    assertEquals("the number of workers is 10000000, expected at most 1024", message);
+  }
 }

@@ -71,6 +71,7 @@ class CommandLineTest {
       strings = {
         "translate m --beam x",
         "translate m --threads 0",
+        "translate m --threads 10000000",
         "translate m --batch-tokens 0",
         "translate m --temperature 2",
         "translate m --top-k 2",
