@@ -209,9 +209,9 @@ public final class Execution implements AutoCloseable {
 
   /**
    * Says where an output is to be written: at each {@link #run()}, in place where the tensor is
-   * contiguous, of the device's type and safe to use in place, else by a copy. It may be an
-   * input's memory, which is written last; but an output that is only another look at that input,
-   * and goes nowhere else itself, then shows what was written.
+   * contiguous, of the device's type and safe to use in place, else by a copy. It may be an input's
+   * memory, which is written last; but an output that is only another look at that input, and goes
+   * nowhere else itself, then shows what was written.
    *
    * @throws ShapeException if the type does not fit; sizes are checked by {@link #run()}
    * @throws IllegalStateException if it is closed
