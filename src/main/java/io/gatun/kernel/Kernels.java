@@ -187,6 +187,30 @@ public interface Kernels extends AutoCloseable {
   void topK(
       Region input, int rows, int size, int k, Region values, Region indices, DType indexType);
 
+  // ---- training -------------------------------------------------------------------------------
+
+  /**
+   * The sum of the squares of {@code count} reals, added up in float64; waits for it. Not a number
+   * or infinite where one of them is.
+   */
+  double sumOfSquares(Region values, long count);
+
+  /**
+   * Changes parameters in place by one step of an optimiser.
+   *
+   * @param parameters reals {@code [count]}
+   * @param gradients reals {@code [count]}
+   * @param first the first moments {@code [count]}, updated; {@code null} where the rule has none
+   * @param second the second moments {@code [count]}, updated; {@code null} where it has none
+   */
+  void optimise(
+      OptimiserStep step,
+      Region parameters,
+      Region gradients,
+      Region first,
+      Region second,
+      long count);
+
   // ---- order ----------------------------------------------------------------------------------
 
   /** Waits until everything asked for so far is done. */

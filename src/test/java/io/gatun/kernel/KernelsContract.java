@@ -10,7 +10,8 @@ public abstract class KernelsContract
         ElementwiseContract,
         RowsContract,
         ProductContract,
-        RecurrentContract {
+        RecurrentContract,
+        OptimiserContract {
 
   /** The device under test; it may be the same each time, and is not closed here. */
   protected abstract Device device();

@@ -3,6 +3,7 @@ package io.gatun.kernel.scalar;
 import io.gatun.kernel.Activation;
 import io.gatun.kernel.BatchedProduct;
 import io.gatun.kernel.BinaryOperation;
+import io.gatun.kernel.OptimiserStep;
 import io.gatun.kernel.PackedConvolution;
 import io.gatun.kernel.PackedMatrix;
 import io.gatun.kernel.PackedRecurrent;
@@ -654,5 +655,76 @@ public class ScalarKernels extends HostKernels {
 
   private void store(double[] from, Region region, long first, int count) {
     Elements.store(from, 0, segment(region), real, region.offset() + first * real.bytes(), count);
+  }
+
+  // ---- training -------------------------------------------------------------------------------
+
+  @Override
+  public double sumOfSquares(Region values, long count) {
+    readable("values", values, realBytes(count("count", count)));
+    double[] x = row(0, BLOCK);
+    double sum = 0;
+    for (long done = 0; done < count; done += BLOCK) {
+      int block = (int) Math.min(BLOCK, count - done);
+      load(values, done, x, block);
+      for (int i = 0; i < block; i++) {
+        sum = Math.fma(x[i], x[i], sum);
+      }
+    }
+    return sum;
+  }
+
+  @Override
+  public void optimise(
+      OptimiserStep step,
+      Region parameters,
+      Region gradients,
+      Region first,
+      Region second,
+      long count) {
+    checkOptimise(step, parameters, gradients, first, second, count);
+    double[] w = row(0, BLOCK);
+    double[] g = row(1, BLOCK);
+    double[] m = row(2, BLOCK);
+    double[] v = row(3, BLOCK);
+    int moments = step.moments();
+    for (long done = 0; done < count; done += BLOCK) {
+      int block = (int) Math.min(BLOCK, count - done);
+      load(parameters, done, w, block);
+      load(gradients, done, g, block);
+      if (moments > 0) {
+        load(first, done, m, block);
+      }
+      if (moments > 1) {
+        load(second, done, v, block);
+      }
+      ScalarOptimiser.step(step, w, g, m, v, block);
+      store(w, parameters, done, block);
+      if (moments > 0) {
+        store(m, first, done, block);
+      }
+      if (moments > 1) {
+        store(v, second, done, block);
+      }
+    }
+  }
+
+  /** The checks at the door of an optimiser's step. */
+  protected final void checkOptimise(
+      OptimiserStep step,
+      Region parameters,
+      Region gradients,
+      Region first,
+      Region second,
+      long count) {
+    long bytes = realBytes(count("count", count));
+    writable("parameters", parameters, bytes);
+    readable("gradients", gradients, bytes);
+    if (step.moments() > 0) {
+      writable("first moments", first, bytes);
+    }
+    if (step.moments() > 1) {
+      writable("second moments", second, bytes);
+    }
   }
 }

@@ -8,6 +8,7 @@ import io.gatun.kernel.Activation;
 import io.gatun.kernel.BatchedProduct;
 import io.gatun.kernel.BinaryOperation;
 import io.gatun.kernel.ConvolutionSpec;
+import io.gatun.kernel.OptimiserStep;
 import io.gatun.kernel.PackedConvolution;
 import io.gatun.kernel.PackedMatrix;
 import io.gatun.kernel.PackedRecurrent;
@@ -33,6 +34,7 @@ final class SimdKernels extends ScalarKernels {
   private final BatchedRun batched;
   private final ConvolutionRun convolution;
   private final BinaryRun binary = new BinaryRun();
+  private final OptimiserRun optimiser = new OptimiserRun();
 
   SimdKernels(SimdDevice device, Workers workers) {
     super(device, workers);
@@ -411,5 +413,34 @@ final class SimdKernels extends ScalarKernels {
       each.close();
     }
     super.close();
+  }
+
+  // ---- training -------------------------------------------------------------------------------
+
+  @Override
+  public double sumOfSquares(Region values, long count) {
+    checkElementwise(values, values, count);
+    return OptimiserRun.sumOfSquares(address(values), count);
+  }
+
+  @Override
+  public void optimise(
+      OptimiserStep step,
+      Region parameters,
+      Region gradients,
+      Region first,
+      Region second,
+      long count) {
+    checkOptimise(step, parameters, gradients, first, second, count);
+    int moments = step.moments();
+    int parts =
+        optimiser.prepare(
+            step,
+            address(parameters),
+            address(gradients),
+            moments > 0 ? address(first) : 0,
+            moments > 1 ? address(second) : 0,
+            count);
+    workers.run(parts, optimiser);
   }
 }
