@@ -34,6 +34,12 @@ public final class SideBySide {
 
   private static final long WARM_NANOS = 1_500_000_000L;
 
+  /**
+   * After a run the peer's threads go on spinning for a while, as their default is. So long nobody
+   * else is measured, or it would have to share the cores with them.
+   */
+  private static final long PAUSE_MILLIS = 25;
+
   private final Random random = new Random(SEED);
   private final StringBuilder table = new StringBuilder();
   private double product = 1;
@@ -134,6 +140,7 @@ public final class SideBySide {
     while (System.nanoTime() - begin < WARM_NANOS) {
       run.run();
     }
+    peer.run();
     long once = System.nanoTime();
     peer.run();
     once = Math.max(1, System.nanoTime() - once);
@@ -143,17 +150,21 @@ public final class SideBySide {
     double[] theirs = new double[ROUNDS];
     double[] ratios = new double[ROUNDS];
     for (int round = 0; round < ROUNDS; round++) {
+      pause();
+      // A run that is not counted brings the weights into the caches and the threads to work.
+      run.run();
       long start = System.nanoTime();
       for (int i = 0; i < times; i++) {
         run.run();
       }
-      long middle = System.nanoTime();
+      ours[round] = (System.nanoTime() - start) / 1e6 / times;
+      pause();
+      peer.run();
+      start = System.nanoTime();
       for (int i = 0; i < times; i++) {
         peer.run();
       }
-      long end = System.nanoTime();
-      ours[round] = (middle - start) / 1e6 / times;
-      theirs[round] = (end - middle) / 1e6 / times;
+      theirs[round] = (System.nanoTime() - start) / 1e6 / times;
       ratios[round] = theirs[round] / ours[round];
     }
     double ratio = median(ratios);
@@ -169,6 +180,14 @@ public final class SideBySide {
             median(ours),
             median(theirs),
             ratio));
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(PAUSE_MILLIS);
+    } catch (InterruptedException e) {
+      throw new IllegalStateException("interrupted between measurements", e);
+    }
   }
 
   private static double median(double[] values) {
