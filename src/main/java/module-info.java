@@ -15,6 +15,7 @@ module io.gatun {
   exports io.gatun.layer;
   exports io.gatun.sequence;
   exports io.gatun.tensor;
+  exports io.gatun.training;
 
   uses io.gatun.kernel.DeviceProvider;
 

@@ -66,7 +66,15 @@ class DocumentationTest {
   void everyRoomShowsAnExampleThatATestRuns() throws IOException {
     for (String room :
         List.of(
-            "tensor", "kernel", "kernel/simd", "graph", "layer", "format", "sequence", "batch")) {
+            "tensor",
+            "kernel",
+            "kernel/simd",
+            "graph",
+            "layer",
+            "format",
+            "sequence",
+            "training",
+            "batch")) {
       String page =
           Files.readString(ROOT.resolve("src/main/java/io/gatun/" + room + "/package-info.java"))
               .replaceAll("(?m)^ \\* ?", "");

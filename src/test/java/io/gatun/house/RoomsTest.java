@@ -37,7 +37,10 @@ class RoomsTest {
           Map.entry("format", Set.of("tensor", "kernel", "graph", "layer")),
           Map.entry("sequence", Set.of("tensor", "kernel", "graph", "layer")),
           Map.entry("representation", Set.of("tensor", "kernel", "graph", "layer", "sequence")),
-          Map.entry("training", Set.of("tensor", "kernel", "graph", "layer", "sequence")),
+          // Training has files at both ends: configurations and data, checkpoints and models.
+          Map.entry(
+              "training",
+              Set.of("tensor", "kernel", "graph", "layer", "format", "sequence", "representation")),
           Map.entry(
               "batch",
               Set.of(
