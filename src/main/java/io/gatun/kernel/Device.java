@@ -56,14 +56,32 @@ public interface Device extends AutoCloseable {
    *
    * @param matrix {@code [inner, columns]}, any strides, any floating-point type
    * @param bias {@code [columns]}, or {@code null}
+   * @param format of the matrix; the bias stays as it is
+   * @throws IllegalArgumentException if the format cannot hold the matrix
    */
-  PackedMatrix pack(Tensor matrix, Tensor bias);
+  PackedMatrix pack(Tensor matrix, Tensor bias, WeightFormat format);
 
-  /** Packs the weights of one direction of one recurrent layer. */
-  PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights);
+  /** The same in {@link WeightFormat#FLOAT32}. */
+  default PackedMatrix pack(Tensor matrix, Tensor bias) {
+    return pack(matrix, bias, WeightFormat.FLOAT32);
+  }
 
   /**
-   * Packs the weights of a convolution.
+   * Packs the weights of one direction of one recurrent layer.
+   *
+   * @param format of the matrices: input and recurrent weights and the projection; whatever has one
+   *     number for a unit stays as it is
+   * @throws IllegalArgumentException if the format cannot hold the weights
+   */
+  PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights, WeightFormat format);
+
+  /** The same in {@link WeightFormat#FLOAT32}. */
+  default PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights) {
+    return pack(spec, weights, WeightFormat.FLOAT32);
+  }
+
+  /**
+   * Packs the weights of a convolution, in float32: they are few, and used often.
    *
    * @param weights {@code [outputChannels, inputChannels / groups, kernel...]}
    * @param bias {@code [outputChannels]}, or {@code null}

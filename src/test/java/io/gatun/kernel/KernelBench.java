@@ -94,6 +94,10 @@ final class KernelBench implements AutoCloseable {
   }
 
   final Random random;
+
+  /** What tests of packed weights pack them in. */
+  final WeightFormat format;
+
   final Side tested;
   final Side reference;
   final Arena arena = Arena.ofShared();
@@ -101,7 +105,13 @@ final class KernelBench implements AutoCloseable {
   private final List<AutoCloseable> resources = new ArrayList<>();
 
   KernelBench(String test, Device device) {
-    random = Seeds.random(device.name() + " " + test);
+    this(test, device, WeightFormat.FLOAT32);
+  }
+
+  /** With weights in a format, that tests pack them in. */
+  KernelBench(String test, Device device, WeightFormat format) {
+    this.format = format;
+    random = Seeds.random(device.name() + " " + format.label() + " " + test);
     tested = new Side(0, device, 1);
     reference = new Side(1, new ScalarDevice(DType.FLOAT64), 1);
   }

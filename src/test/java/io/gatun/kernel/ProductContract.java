@@ -41,7 +41,7 @@ interface ProductContract {
         Tensor bias = bench.random.nextBoolean() ? bench.tensor(1, columns) : null;
         DType type = List.of(DType.FLOAT32, DType.FLOAT64).get(bench.random.nextInt(2));
         Tensor stored = matrix.to(bench.arena, type);
-        Packed<PackedMatrix> b = bench.pack(device -> device.pack(stored, bias));
+        Packed<PackedMatrix> b = bench.pack(device -> device.pack(stored, bias, bench.format));
         assertEquals(inner, bench.tested.of(b).inner());
         assertEquals(columns, bench.tested.of(b).columns());
         assertTrue(bench.tested.of(b).bytes() >= (long) inner * columns);
@@ -75,7 +75,7 @@ interface ProductContract {
     try (KernelBench bench = bench("multiply small types")) {
       for (DType type : new DType[] {DType.FLOAT16, DType.BFLOAT16}) {
         Tensor matrix = bench.tensor(1, 17, 19).to(bench.arena, type);
-        Packed<PackedMatrix> b = bench.pack(device -> device.pack(matrix, null));
+        Packed<PackedMatrix> b = bench.pack(device -> device.pack(matrix, null, bench.format));
         Operand a = bench.reals(4 * 17, 1);
         Operand c = bench.output(4 * 19);
         bench.both(
@@ -96,7 +96,7 @@ interface ProductContract {
         int inner = bench.size(200);
         int columns = 1 + bench.size(200);
         Tensor matrix = bench.tensor(1, inner, columns);
-        Packed<PackedMatrix> b = bench.pack(device -> device.pack(matrix, null));
+        Packed<PackedMatrix> b = bench.pack(device -> device.pack(matrix, null, bench.format));
         Operand a = bench.reals(rows * inner, 1);
         Operand c = bench.output(rows * columns);
         Activation tanh = Activation.TANH;
@@ -141,7 +141,7 @@ interface ProductContract {
     try (KernelBench bench = bench("multiply NaN")) {
       Tensor matrix = bench.tensor(1, 9, 21);
       matrix.fill(0);
-      Packed<PackedMatrix> b = bench.pack(device -> device.pack(matrix, null));
+      Packed<PackedMatrix> b = bench.pack(device -> device.pack(matrix, null, bench.format));
       double[] x = bench.numbers(5 * 9, 1);
       x[2 * 9 + 4] = Double.NaN;
       x[3 * 9 + 8] = Double.POSITIVE_INFINITY;
@@ -218,7 +218,8 @@ interface ProductContract {
   default void productsThatLeaveTheirRegionsAreRefused() {
     try (KernelBench bench = bench("hostile products")) {
       Kernels k = bench.tested.kernels();
-      Packed<PackedMatrix> packed = bench.pack(device -> device.pack(bench.tensor(1, 3, 4), null));
+      Packed<PackedMatrix> packed =
+          bench.pack(device -> device.pack(bench.tensor(1, 3, 4), null, bench.format));
       PackedMatrix b = bench.tested.of(packed);
       Region a = bench.tested.of(bench.reals(6, 1));
       Region c = bench.tested.of(bench.output(8));
@@ -254,12 +255,13 @@ interface ProductContract {
           ShapeException.class,
           () -> k.multiply(new BatchedProduct(zero, new long[2], 2, 3, 2, 3, 1, 2, 1), a, c, c));
       Device device = bench.tested.device();
-      assertThrows(ShapeException.class, () -> device.pack(bench.tensor(1, 3), null));
+      assertThrows(ShapeException.class, () -> device.pack(bench.tensor(1, 3), null, bench.format));
       assertThrows(
-          ShapeException.class, () -> device.pack(bench.tensor(1, 3, 4), bench.tensor(1, 3)));
+          ShapeException.class,
+          () -> device.pack(bench.tensor(1, 3, 4), bench.tensor(1, 3), bench.format));
       assertThrows(
           IllegalArgumentException.class,
-          () -> device.pack(Tensor.allocate(bench.arena, DType.INT32, 3, 4), null));
+          () -> device.pack(Tensor.allocate(bench.arena, DType.INT32, 3, 4), null, bench.format));
     }
   }
 

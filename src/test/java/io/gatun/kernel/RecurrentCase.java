@@ -124,7 +124,7 @@ final class RecurrentCase {
     this.batch = batch;
     spec = variant.spec(input, hiddenSize, 1 + bench.random.nextInt(hiddenSize + 3));
     weights = randomWeights();
-    packed = bench.pack(device -> device.pack(spec, weights));
+    packed = bench.pack(device -> device.pack(spec, weights, bench.format));
     reverse = bench.random.nextBoolean();
     x = bench.numbers(time * batch * input, 1);
     if (bench.random.nextInt(3) == 0) {

@@ -1,5 +1,6 @@
 package io.gatun.kernel.scalar;
 
+import io.gatun.kernel.WeightFormat;
 import io.gatun.tensor.DType;
 
 /**
@@ -39,6 +40,33 @@ final class Rows {
       singles[row][column] = (float) value;
     } else {
       doubles[row][column] = value;
+    }
+  }
+
+  private double get(int row, int column) {
+    return singles != null ? singles[row][column] : doubles[row][column];
+  }
+
+  /** Rounds the weights to a format; a column is a channel. */
+  void round(WeightFormat format) {
+    if (format == WeightFormat.FLOAT32) {
+      return;
+    }
+    for (int column = 0; column < columns; column++) {
+      float largest = 0;
+      for (int row = 0; row < rows(); row++) {
+        largest = Math.max(largest, Math.abs((float) get(row, column)));
+      }
+      float scale = format == WeightFormat.INT8 ? WeightFormat.scale(largest) : 1;
+      for (int row = 0; row < rows(); row++) {
+        float weight = (float) get(row, column);
+        set(
+            row,
+            column,
+            format == WeightFormat.BFLOAT16
+                ? WeightFormat.bfloat16(weight)
+                : (double) WeightFormat.int8(weight, scale) * scale);
+      }
     }
   }
 

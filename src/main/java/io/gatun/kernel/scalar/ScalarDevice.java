@@ -7,6 +7,7 @@ import io.gatun.kernel.PackedMatrix;
 import io.gatun.kernel.PackedRecurrent;
 import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.RecurrentWeights;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.kernel.Workers;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Tensor;
@@ -15,7 +16,8 @@ import io.gatun.tensor.Tensor;
  * The CPU through plain loops. With reals in float32 it is the fallback where the Vector API is
  * missing; with reals in float64 it is the reference that all other devices are compared with.
  * Either way everything is computed and summed in float64 and rounded when it is stored, with the
- * same bits on every platform.
+ * same bits on every platform. Weights of a smaller {@link WeightFormat} are rounded to it, and
+ * then kept as reals.
  *
  * <pre>{@code
  * try (Device device = new ScalarDevice(DType.FLOAT32);
@@ -52,13 +54,13 @@ public class ScalarDevice extends HostDevice {
   }
 
   @Override
-  public PackedMatrix pack(Tensor matrix, Tensor bias) {
-    return ScalarMatrix.pack(real(), matrix, bias);
+  public PackedMatrix pack(Tensor matrix, Tensor bias, WeightFormat format) {
+    return ScalarMatrix.pack(real(), matrix, bias, format);
   }
 
   @Override
-  public PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights) {
-    return new ScalarRecurrent(real(), spec, weights);
+  public PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights, WeightFormat format) {
+    return new ScalarRecurrent(real(), spec, weights, format);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package io.gatun.kernel.scalar;
 
 import io.gatun.kernel.PackedMatrix;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.ShapeException;
 import io.gatun.tensor.Tensor;
@@ -18,7 +19,7 @@ final class ScalarMatrix implements PackedMatrix {
     this.bias = bias;
   }
 
-  static ScalarMatrix pack(DType real, Tensor matrix, Tensor bias) {
+  static ScalarMatrix pack(DType real, Tensor matrix, Tensor bias, WeightFormat format) {
     if (matrix.rank() != 2) {
       throw new ShapeException("matrix is " + matrix.shape() + ", expected [inner, columns]");
     }
@@ -31,11 +32,11 @@ final class ScalarMatrix implements PackedMatrix {
       }
     }
     return new ScalarMatrix(
-        rows(real, matrix), bias == null ? new double[columns] : vector(real, bias));
+        rows(real, matrix, format), bias == null ? new double[columns] : vector(real, bias));
   }
 
-  /** A tensor {@code [rows, columns]} on the heap. */
-  static Rows rows(DType real, Tensor matrix) {
+  /** A tensor {@code [rows, columns]} on the heap, rounded to a format by columns. */
+  static Rows rows(DType real, Tensor matrix, WeightFormat format) {
     int rows = size("rows of the matrix", matrix.dim(0));
     int columns = size("columns of the matrix", matrix.dim(1));
     Rows packed = new Rows(real, rows, columns);
@@ -45,6 +46,7 @@ final class ScalarMatrix implements PackedMatrix {
         packed.set(row, column, values[column]);
       }
     }
+    packed.round(format);
     return packed;
   }
 

@@ -3,6 +3,7 @@ package io.gatun.kernel.scalar;
 import io.gatun.kernel.PackedRecurrent;
 import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.RecurrentWeights;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Tensor;
 import java.util.List;
@@ -31,19 +32,21 @@ final class ScalarRecurrent implements PackedRecurrent {
   /** As {@link RecurrentWeights#normalisation}; {@code null} for none. */
   final double[][] normalisation;
 
-  ScalarRecurrent(DType real, RecurrentSpec spec, RecurrentWeights weights) {
+  ScalarRecurrent(DType real, RecurrentSpec spec, RecurrentWeights weights, WeightFormat format) {
     weights.check(spec);
     this.spec = spec;
     int hidden = spec.hiddenSize();
     input = gates(real, weights.input(), spec.inputSize(), hidden);
+    input.round(format);
     recurrent = gates(real, weights.recurrent(), spec.stateSize(), hidden);
+    recurrent.round(format);
     inputBias = vectors(real, weights.inputBias(), spec.gates() * hidden);
     recurrentBias = vectors(real, weights.recurrentBias(), spec.gates() * hidden);
     peepholes = weights.peepholes().isEmpty() ? null : vectors(real, weights.peepholes(), 0);
     projection =
         spec.projectionSize() == 0
             ? null
-            : ScalarMatrix.rows(real, weights.projection().transpose(1, 0));
+            : ScalarMatrix.rows(real, weights.projection().transpose(1, 0), format);
     if (spec.layerNormalised()) {
       normalisation = new double[weights.normalisation().size()][];
       for (int i = 0; i < normalisation.length; i++) {

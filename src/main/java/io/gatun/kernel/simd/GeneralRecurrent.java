@@ -8,6 +8,7 @@ import io.gatun.kernel.HostBuffer;
 import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.RecurrentSpec.Cell;
 import io.gatun.kernel.RecurrentWeights;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.List;
@@ -47,8 +48,10 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
   private final long cellScale;
   private final long cellShift;
 
-  GeneralRecurrent(RecurrentSpec spec, RecurrentWeights weights) {
-    super(spec);
+  private final long widenedBytes;
+
+  GeneralRecurrent(RecurrentSpec spec, RecurrentWeights weights, WeightFormat format) {
+    super(spec, format);
     this.gates = spec.gates();
     this.gateBytes = groups * BYTES;
     int state = spec.stateSize();
@@ -64,8 +67,9 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
         this.candidate = null;
       }
       this.projection =
-          weights.projection() == null ? null : projection(arena, weights.projection());
+          weights.projection() == null ? null : projection(arena, weights.projection(), format);
     }
+    this.widenedBytes = widenedBytes(input, recurrent, candidate, projection);
     long all = (long) gates * gateBytes;
     this.vectors = HostBuffer.allocate(5 * all + 6L * gateBytes);
     this.bias = vectors.address();
@@ -98,7 +102,7 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
   }
 
   /** {@code [projection, hidden]}: its rows become columns. */
-  private static Panels projection(Arena arena, Tensor weights) {
+  private static Panels projection(Arena arena, Tensor weights, WeightFormat format) {
     int columns = (int) weights.dim(0);
     int inner = (int) weights.dim(1);
     long from = Floats.copyOf(arena, weights);
@@ -108,7 +112,7 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
       starts[column] = from + (long) column * inner * Float.BYTES;
       strides[column] = Float.BYTES;
     }
-    return new Panels(inner, starts, strides);
+    return new Panels(inner, starts, strides, format);
   }
 
   @Override
@@ -127,9 +131,16 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
   }
 
   @Override
+  long widenedBytes() {
+    return widenedBytes;
+  }
+
+  @Override
   long stepBytes(int rows) {
     long candidateVectors = candidate == null ? 0 : candidate.vectors;
-    return (long) BYTES + rows * (recurrent.vectors + candidateVectors + groups) * BYTES;
+    return widenedBytes
+        + (long) BYTES
+        + rows * (recurrent.vectors + candidateVectors + groups) * BYTES;
   }
 
   @Override
@@ -172,12 +183,12 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
 
   @Override
   void step(float[] left, int rows, long h, long c, long scratch, long xs) {
-    long partial = scratch;
+    long partial = scratch + widenedBytes;
     long z = partial + BYTES;
     long zStride = (long) recurrent.vectors * BYTES;
     long rest = z + rows * zStride;
     Product.interleave(left, h, hiddenStride(), rows, recurrent.inner);
-    Product.run(left, rows, recurrent, 0, recurrent.count, z, zStride);
+    Product.run(left, rows, recurrent, 0, recurrent.count, z, zStride, scratch);
     if (spec.layerNormalised()) {
       int count = candidate == null ? gates : 2;
       normalise(z, zStride, rows, count, recurrentScale, recurrentShift, partial);
@@ -188,8 +199,8 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
         gate(0, z, zStride, rows, 1);
         Activations.apply(Activation.IDENTITY, z, zStride, h, hiddenStride(), rows, groups);
       }
-      case GRU -> gru(left, rows, h, z, zStride, rest, partial, xs);
-      case LSTM -> lstm(left, rows, h, c, z, zStride, rest, partial, xs);
+      case GRU -> gru(left, rows, h, z, zStride, rest, partial, xs, scratch);
+      case LSTM -> lstm(left, rows, h, c, z, zStride, rest, partial, xs, scratch);
     }
   }
 
@@ -210,7 +221,15 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
   }
 
   private void gru(
-      float[] left, int rows, long h, long z, long zStride, long rest, long partial, long xs) {
+      float[] left,
+      int rows,
+      long h,
+      long z,
+      long zStride,
+      long rest,
+      long partial,
+      long xs,
+      long widened) {
     long reset = z + gateBytes;
     addUp(z, zStride, xs, 0, 2, rows);
     gate(0, z, zStride, rows, 2);
@@ -227,7 +246,7 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
       nStride = (long) candidate.vectors * BYTES;
       CellPasses.multiply(masked, gateBytes, reset, zStride, h, hiddenStride(), rows, groups);
       Product.interleave(left, masked, gateBytes, rows, candidate.inner);
-      Product.run(left, rows, candidate, 0, candidate.count, n, nStride);
+      Product.run(left, rows, candidate, 0, candidate.count, n, nStride, widened);
       if (spec.layerNormalised()) {
         long at = 2L * gateBytes;
         normalise(n, nStride, rows, 1, recurrentScale + at, recurrentShift + at, partial);
@@ -247,7 +266,8 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
       long zStride,
       long shown,
       long partial,
-      long xs) {
+      long xs,
+      long widened) {
     long output = z + gateBytes;
     long forget = output + gateBytes;
     long candidates = forget + gateBytes;
@@ -280,7 +300,7 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
     } else {
       CellPasses.multiply(shown, gateBytes, shown, gateBytes, output, zStride, rows, groups);
       Product.interleave(left, shown, gateBytes, rows, projection.inner);
-      Product.run(left, rows, projection, 0, projection.count, h, hiddenStride());
+      Product.run(left, rows, projection, 0, projection.count, h, hiddenStride(), widened);
     }
   }
 

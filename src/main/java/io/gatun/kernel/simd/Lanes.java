@@ -18,6 +18,9 @@ final class Lanes {
   /** The widest float32 vectors of the machine. */
   static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
 
+  /** Vectors of the same width whose lanes are ints. */
+  static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, SPECIES.vectorShape());
+
   /** float32 elements of one vector. */
   static final int LANES = SPECIES.length();
 

@@ -69,7 +69,10 @@ final class MultiplyRun implements Workers.Task {
     panelsPerBlock = (panels.count + panelBlocks - 1) / panelBlocks;
     parts = blocks * panelBlocks;
     for (int i = 0; i < Math.min(scratch.length, parts); i++) {
-      scratch[i].reserve((long) block * panels.inner, 0, (long) block * WIDE * BYTES);
+      scratch[i].reserve(
+          (long) block * panels.inner,
+          0,
+          Scratch.aligned(panels.widenedBytes()) + (long) block * WIDE * BYTES);
     }
     return parts;
   }
@@ -85,13 +88,14 @@ final class MultiplyRun implements Workers.Task {
     int end = Math.min(panels.count, panel + panelsPerBlock);
     Product.interleave(own.left, a + first * aStride, aStride, some, panels.inner);
     long to = c + first * cStride;
+    long widened = own.address();
     int whole = matrix.columns() / LANES;
     int full = panel;
     while (full < end && panels.firstVector(full) + panels.width(full) <= whole) {
       full++;
     }
     if (some == 1) {
-      Product.run(own.left, 1, panels, panel, full, to + column(panel), cStride);
+      Product.run(own.left, 1, panels, panel, full, to + column(panel), cStride, widened);
       finish(
           to + column(panel),
           cStride,
@@ -100,14 +104,14 @@ final class MultiplyRun implements Workers.Task {
           panels.firstVector(full) - panels.firstVector(panel));
     } else {
       for (int i = panel; i < full; i++) {
-        Product.run(own.left, some, panels, i, i + 1, to + column(i), cStride);
+        Product.run(own.left, some, panels, i, i + 1, to + column(i), cStride, widened);
         finish(to + column(i), cStride, some, panels.firstVector(i), panels.width(i));
       }
     }
     for (int i = full; i < end; i++) {
-      long z = own.address();
+      long z = widened + Scratch.aligned(panels.widenedBytes());
       long zStride = (long) panels.width(i) * BYTES;
-      Product.run(own.left, some, panels, i, i + 1, z, zStride);
+      Product.run(own.left, some, panels, i, i + 1, z, zStride, widened);
       finish(z, zStride, some, panels.firstVector(i), panels.width(i));
       long bytes = Math.min(zStride, (long) matrix.columns() * Float.BYTES - column(i));
       for (int row = 0; row < some; row++) {

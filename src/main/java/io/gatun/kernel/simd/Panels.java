@@ -7,12 +7,14 @@ import static io.gatun.kernel.simd.Lanes.NARROW;
 import static io.gatun.kernel.simd.Lanes.WIDE;
 
 import io.gatun.kernel.HostBuffer;
+import io.gatun.kernel.WeightFormat;
 import java.lang.foreign.ValueLayout;
 
 /**
  * A matrix {@code [inner, columns]} as the tiles read it: its columns fall into panels some vectors
  * wide, and each panel lies row after row without a gap. Wide panels come first; what is left over
- * takes one narrow or wide one, filled up with zeros.
+ * takes one narrow or wide one, filled up with zeros. {@link SmallWeights} says how panels of
+ * smaller formats lie.
  */
 final class Panels implements AutoCloseable {
   /** Rows of the matrix: terms of each sum. */
@@ -27,8 +29,14 @@ final class Panels implements AutoCloseable {
   /** How many panels there are. */
   final int count;
 
+  /** What the weights are rounded to. */
+  final WeightFormat format;
+
   private final HostBuffer memory;
   private final long address;
+
+  /** Int8: the scale of each column, {@code null} otherwise. */
+  private final HostBuffer scales;
 
   /**
    * Packs a matrix.
@@ -37,19 +45,61 @@ final class Panels implements AutoCloseable {
    * @param columns for each column of the packed matrix where its first element lies, 0 for a
    *     column of zeros
    * @param strides for each column the bytes from one of its elements to the next
+   * @param format what they are rounded to
    */
-  Panels(int inner, long[] columns, long[] strides) {
+  Panels(int inner, long[] columns, long[] strides, WeightFormat format) {
     this.inner = inner;
+    this.format = format;
     int needed = Lanes.vectors(columns.length);
     int rest = needed % WIDE;
     this.wide = needed / WIDE + (rest > NARROW ? 1 : 0);
     int narrow = rest > 0 && rest <= NARROW ? 1 : 0;
     this.count = wide + narrow;
     this.vectors = wide * WIDE + narrow * NARROW;
-    this.memory = HostBuffer.allocate((long) inner * vectors * BYTES);
+    float[] scale = format == WeightFormat.INT8 ? scales(columns, strides) : null;
+    this.scales = scale == null ? null : HostBuffer.allocate((long) vectors * BYTES);
+    this.memory = HostBuffer.allocate(vectors * SmallWeights.vectorBytes(inner, format));
     this.address = memory.address();
     for (int panel = 0; panel < count; panel++) {
-      pack(panel, columns, strides);
+      if (format == WeightFormat.FLOAT32) {
+        pack(panel, columns, strides);
+      } else {
+        packSmall(panel, columns, strides, scale);
+      }
+    }
+  }
+
+  private float[] scales(long[] columns, long[] strides) {
+    float[] scales = new float[columns.length];
+    for (int column = 0; column < columns.length; column++) {
+      float largest = 0;
+      for (int k = 0; k < inner && columns[column] != 0; k++) {
+        long at = columns[column] + k * strides[column];
+        largest = Math.max(largest, Math.abs(MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, at)));
+      }
+      scales[column] = WeightFormat.scale(largest);
+    }
+    return scales;
+  }
+
+  private void packSmall(int panel, long[] columns, long[] strides, float[] scale) {
+    int first = firstVector(panel) * LANES;
+    int width = width(panel);
+    int last = Math.min(columns.length, first + width * LANES);
+    for (int column = first; column < last; column++) {
+      if (scale != null) {
+        Floats.put(scales.address(), column, scale[column]);
+      }
+      for (int k = 0; k < inner && columns[column] != 0; k++) {
+        float weight =
+            MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, columns[column] + k * strides[column]);
+        if (format == WeightFormat.INT8) {
+          SmallWeights.putInt8(
+              at(panel), width, k, column - first, WeightFormat.int8(weight, scale[column]));
+        } else {
+          SmallWeights.putBfloat16(at(panel), width, k, column - first, weight);
+        }
+      }
     }
   }
 
@@ -86,7 +136,17 @@ final class Panels implements AutoCloseable {
 
   /** Where a panel lies. */
   long at(int panel) {
-    return address + (long) firstVector(panel) * inner * BYTES;
+    return address + firstVector(panel) * SmallWeights.vectorBytes(inner, format);
+  }
+
+  /** Int8: where the scales of a panel's columns lie. */
+  long scales(int panel) {
+    return scales.address() + (long) firstVector(panel) * BYTES;
+  }
+
+  /** Bytes of memory that {@link Product#run} needs to widen a panel in. */
+  long widenedBytes() {
+    return format == WeightFormat.FLOAT32 ? 0 : (inner + 1L) * WIDE * BYTES;
   }
 
   /**
@@ -102,11 +162,14 @@ final class Panels implements AutoCloseable {
   }
 
   long bytes() {
-    return memory.bytes();
+    return memory.bytes() + (scales == null ? 0 : scales.bytes());
   }
 
   @Override
   public void close() {
     memory.close();
+    if (scales != null) {
+      scales.close();
+    }
   }
 }

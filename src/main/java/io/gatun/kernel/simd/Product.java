@@ -5,6 +5,7 @@ import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.TILE_ROWS;
 import static io.gatun.kernel.simd.Lanes.WIDE;
 
+import io.gatun.kernel.WeightFormat;
 import java.lang.foreign.ValueLayout;
 
 /** The matrix product of some rows by some panels, put together from tiles. */
@@ -80,8 +81,14 @@ final class Product {
    *
    * @param c where the result of the first row and the first of these panels goes
    * @param cStride bytes from one row of the result to the next
+   * @param widened {@link Panels#widenedBytes} of memory
    */
-  static void run(float[] a, int rows, Panels b, int from, int to, long c, long cStride) {
+  static void run(
+      float[] a, int rows, Panels b, int from, int to, long c, long cStride, long widened) {
+    if (b.format != WeightFormat.FLOAT32) {
+      SmallWeights.run(a, rows, b, from, to, c, cStride, widened);
+      return;
+    }
     int inner = b.inner;
     long out = c;
     int panel = from;

@@ -193,7 +193,7 @@ final class RecurrentRun implements Workers.Task {
         waiting += alive;
         until++;
       }
-      multiplyInput(own, waiting, products);
+      multiplyInput(own, waiting, products, temporary);
       layer.finishInput(products, waiting, temporary);
       long xs = products;
       for (; step < until; step++) {
@@ -269,7 +269,7 @@ final class RecurrentRun implements Workers.Task {
     }
   }
 
-  private void multiplyInput(Scratch own, int rows, long products) {
+  private void multiplyInput(Scratch own, int rows, long products, long temporary) {
     Panels panels = layer.input();
     long stride = inputStride();
     int most = Product.blockRows(panels.inner);
@@ -279,10 +279,10 @@ final class RecurrentRun implements Workers.Task {
       long to = products + first * stride;
       long work = (long) block * panels.inner * panels.vectors * Lanes.LANES;
       if (parts == 1 && scratch.length > 1 && work >= LEAST_SHARED) {
-        inputParts.set(own.left, block, to);
+        inputParts.set(own.left, block, to, temporary);
         workers.run(Math.min(scratch.length, panels.count), inputParts);
       } else {
-        Product.run(own.left, block, panels, 0, panels.count, to, stride);
+        Product.run(own.left, block, panels, 0, panels.count, to, stride, temporary);
       }
     }
   }
@@ -292,11 +292,13 @@ final class RecurrentRun implements Workers.Task {
     private float[] left;
     private int rows;
     private long to;
+    private long temporary;
 
-    void set(float[] left, int rows, long to) {
+    void set(float[] left, int rows, long to, long temporary) {
       this.left = left;
       this.rows = rows;
       this.to = to;
+      this.temporary = temporary;
     }
 
     @Override
@@ -306,7 +308,8 @@ final class RecurrentRun implements Workers.Task {
       int from = panels.count * part / shares;
       int end = panels.count * (part + 1) / shares;
       long column = (long) panels.firstVector(from) * BYTES;
-      Product.run(left, rows, panels, from, end, to + column, inputStride());
+      long own = temporary + part * Scratch.aligned(layer.stepBytes(sequences(0)));
+      Product.run(left, rows, panels, from, end, to + column, inputStride(), own);
     }
   }
 

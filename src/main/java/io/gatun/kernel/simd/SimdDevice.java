@@ -7,6 +7,7 @@ import io.gatun.kernel.PackedMatrix;
 import io.gatun.kernel.PackedRecurrent;
 import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.RecurrentWeights;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.kernel.Workers;
 import io.gatun.kernel.scalar.ScalarDevice;
 import io.gatun.tensor.DType;
@@ -36,13 +37,13 @@ public final class SimdDevice extends ScalarDevice {
   }
 
   @Override
-  public PackedMatrix pack(Tensor matrix, Tensor bias) {
-    return new SimdPackedMatrix(matrix, bias);
+  public PackedMatrix pack(Tensor matrix, Tensor bias, WeightFormat format) {
+    return new SimdPackedMatrix(matrix, bias, format);
   }
 
   @Override
-  public PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights) {
-    return SimdPackedRecurrent.pack(spec, weights);
+  public PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights, WeightFormat format) {
+    return SimdPackedRecurrent.pack(spec, weights, format);
   }
 
   @Override

@@ -2,6 +2,7 @@ package io.gatun.kernel.simd;
 
 import io.gatun.kernel.HostBuffer;
 import io.gatun.kernel.PackedMatrix;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.tensor.ShapeException;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -17,7 +18,7 @@ final class SimdPackedMatrix implements PackedMatrix {
   private final HostBuffer biasMemory;
   private final int columns;
 
-  SimdPackedMatrix(Tensor matrix, Tensor bias) {
+  SimdPackedMatrix(Tensor matrix, Tensor bias, WeightFormat format) {
     if (matrix.rank() != 2) {
       throw new ShapeException("matrix is " + matrix.shape() + ", expected [inner, columns]");
     }
@@ -40,7 +41,7 @@ final class SimdPackedMatrix implements PackedMatrix {
         starts[column] = from + (long) column * Float.BYTES;
       }
       Arrays.fill(strides, (long) columns * Float.BYTES);
-      this.panels = new Panels(inner, starts, strides);
+      this.panels = new Panels(inner, starts, strides, format);
       if (bias == null) {
         this.biasMemory = null;
         this.bias = 0;

@@ -6,6 +6,7 @@ import io.gatun.kernel.PackedRecurrent;
 import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.RecurrentSpec.Cell;
 import io.gatun.kernel.RecurrentWeights;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.List;
@@ -19,15 +20,20 @@ import java.util.List;
 abstract class SimdPackedRecurrent implements PackedRecurrent {
   final RecurrentSpec spec;
 
+  /** What the matrices are rounded to. */
+  final WeightFormat format;
+
   /** Units in groups of a vector: the hidden size in vectors. */
   final int groups;
 
-  SimdPackedRecurrent(RecurrentSpec spec) {
+  SimdPackedRecurrent(RecurrentSpec spec, WeightFormat format) {
     this.spec = spec;
+    this.format = format;
     this.groups = Lanes.vectors(spec.hiddenSize());
   }
 
-  static SimdPackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights) {
+  static SimdPackedRecurrent pack(
+      RecurrentSpec spec, RecurrentWeights weights, WeightFormat format) {
     weights.check(spec);
     // Before anything is allocated that would have to be given back.
     for (List<Tensor> part :
@@ -44,8 +50,8 @@ abstract class SimdPackedRecurrent implements PackedRecurrent {
       weights.projection().checkAccess();
     }
     return UsualRecurrent.handles(spec, weights)
-        ? new UsualRecurrent(spec, weights)
-        : new GeneralRecurrent(spec, weights);
+        ? new UsualRecurrent(spec, weights, format)
+        : new GeneralRecurrent(spec, weights, format);
   }
 
   /** The input's weights of all gates. */
@@ -61,6 +67,12 @@ abstract class SimdPackedRecurrent implements PackedRecurrent {
 
   /** Elements of the interleaved left sides a step of so many rows needs. */
   abstract long leftSize(int rows);
+
+  /**
+   * Bytes of scratch memory to widen a panel in, see {@link Product#run}: that of a step begins
+   * with them, and so does that which the input's product is given.
+   */
+  abstract long widenedBytes();
 
   /** Bytes of scratch memory a step of at most so many rows needs. */
   abstract long stepBytes(int rows);
@@ -99,6 +111,15 @@ abstract class SimdPackedRecurrent implements PackedRecurrent {
     throw new UnsupportedOperationException(spec + " is computed in one piece");
   }
 
+  /** The most bytes that any of some panels, which may be missing, needs to be widened in. */
+  static long widenedBytes(Panels... panels) {
+    long most = 0;
+    for (Panels each : panels) {
+      most = Math.max(most, each == null ? 0 : each.widenedBytes());
+    }
+    return Scratch.aligned(most);
+  }
+
   static boolean resetBefore(RecurrentSpec spec) {
     return spec.cell() == Cell.GRU && !spec.resetAfter();
   }
@@ -120,7 +141,7 @@ abstract class SimdPackedRecurrent implements PackedRecurrent {
         strides[column] = Float.BYTES;
       }
     }
-    return new Panels(inner, starts, strides);
+    return new Panels(inner, starts, strides, format);
   }
 
   /**

@@ -7,6 +7,7 @@ import static io.gatun.kernel.simd.Lanes.WIDE;
 import io.gatun.kernel.HostBuffer;
 import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.RecurrentWeights;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.List;
@@ -41,8 +42,10 @@ final class UsualRecurrent extends SimdPackedRecurrent {
   /** GRU with the reset after the product: the recurrent bias of the candidate, per group. */
   private final long resetBias;
 
-  UsualRecurrent(RecurrentSpec spec, RecurrentWeights weights) {
-    super(spec);
+  private final long widenedBytes;
+
+  UsualRecurrent(RecurrentSpec spec, RecurrentWeights weights, WeightFormat format) {
+    super(spec, format);
     this.gates = spec.gates();
     int state = spec.stateSize();
     List<Tensor> looped = weights.recurrent();
@@ -56,6 +59,7 @@ final class UsualRecurrent extends SimdPackedRecurrent {
         this.candidate = null;
       }
     }
+    this.widenedBytes = widenedBytes(input, recurrent, candidate);
     this.biases = HostBuffer.allocate((long) groups * (gates + 1) * BYTES);
     this.bias = biases.address();
     this.resetBias = bias + (long) groups * gates * BYTES;
@@ -92,16 +96,21 @@ final class UsualRecurrent extends SimdPackedRecurrent {
   }
 
   @Override
+  long widenedBytes() {
+    return widenedBytes;
+  }
+
+  @Override
   long stepBytes(int rows) {
     if (candidate != null) {
-      return (long) rows * (recurrent.vectors + candidate.vectors + groups) * BYTES;
+      return widenedBytes + (long) rows * (recurrent.vectors + candidate.vectors + groups) * BYTES;
     }
     // A run may be as small as one row's, when few sequences are left: then it is the longest.
     long most = 0;
     for (int active = 1; active <= rows; active++) {
       most = Math.max(most, active * zStride(active));
     }
-    return most;
+    return widenedBytes + most;
   }
 
   /** The fewest groups whose gates fill whole wide panels. */
@@ -122,13 +131,13 @@ final class UsualRecurrent extends SimdPackedRecurrent {
   }
 
   @Override
-  void step(float[] left, int rows, long h, long c, long z, long xs) {
+  void step(float[] left, int rows, long h, long c, long scratch, long xs) {
     if (candidate != null) {
-      stepResetBefore(left, rows, h, z, xs);
+      stepResetBefore(left, rows, h, scratch, xs);
       return;
     }
     beginStep(left, rows, h);
-    stepGroups(0, groups, left, rows, h, c, z, xs);
+    stepGroups(0, groups, left, rows, h, c, scratch, xs);
   }
 
   @Override
@@ -146,24 +155,26 @@ final class UsualRecurrent extends SimdPackedRecurrent {
   }
 
   @Override
-  void stepPart(int part, int parts, float[] left, int rows, long h, long c, long z, long xs) {
+  void stepPart(
+      int part, int parts, float[] left, int rows, long h, long c, long scratch, long xs) {
     int aligned = alignedGroups();
     int units = (groups + aligned - 1) / aligned;
     int from = units * part / parts * aligned;
     int to = Math.min(groups, units * (part + 1) / parts * aligned);
-    stepGroups(from, to, left, rows, h, c, z, xs);
+    stepGroups(from, to, left, rows, h, c, scratch, xs);
   }
 
   /** A step of the groups {@code first} to {@code end} − 1. */
   private void stepGroups(
-      int first, int end, float[] left, int rows, long h, long c, long z, long xs) {
+      int first, int end, float[] left, int rows, long h, long c, long scratch, long xs) {
+    long z = scratch + widenedBytes;
     int atOnce = groupsAtOnce(rows);
     long zStride = zStride(rows);
     for (int group = first; group < end; group += atOnce) {
       int some = Math.min(atOnce, end - group);
       int from = recurrent.panelAt(group * gates);
       int to = group + some == groups ? recurrent.count : recurrent.panelAt((group + some) * gates);
-      Product.run(left, rows, recurrent, from, to, z, zStride);
+      Product.run(left, rows, recurrent, from, to, z, zStride, scratch);
       long columns = (long) group * gates * BYTES;
       finish(rows, group, some, h, c, z, zStride, xs + columns, bias + columns);
     }
@@ -204,7 +215,7 @@ final class UsualRecurrent extends SimdPackedRecurrent {
 
   private void stepResetBefore(float[] left, int rows, long h, long scratch, long xs) {
     long hStride = hiddenStride();
-    long z = scratch;
+    long z = scratch + widenedBytes;
     long zStride = (long) recurrent.vectors * BYTES;
     long n = z + rows * zStride;
     long nStride = (long) candidate.vectors * BYTES;
@@ -213,14 +224,14 @@ final class UsualRecurrent extends SimdPackedRecurrent {
     int zStep = 2 * BYTES;
     int xStep = 3 * BYTES;
     Product.interleave(left, h, hStride, rows, recurrent.inner);
-    Product.run(left, rows, recurrent, 0, recurrent.count, z, zStride);
+    Product.run(left, rows, recurrent, 0, recurrent.count, z, zStride, scratch);
     for (int gate = 0; gate < 2; gate++) {
       int at = gate * BYTES;
       Gates.sigmoid(z + at, zStride, zStep, xs + at, xStride, bias + at, rows, groups, xStep);
     }
     Gates.gruReset(z, zStride, h, hStride, reset, rows, groups);
     Product.interleave(left, reset, hStride, rows, candidate.inner);
-    Product.run(left, rows, candidate, 0, candidate.count, n, nStride);
+    Product.run(left, rows, candidate, 0, candidate.count, n, nStride, scratch);
     int at = 2 * BYTES;
     Gates.tanh(
         n, nStride, BYTES, n, nStride, xs + at, xStride, bias + at, rows, groups, BYTES, xStep);
