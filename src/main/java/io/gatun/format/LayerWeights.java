@@ -1,6 +1,8 @@
 package io.gatun.format;
 
+import io.gatun.graph.Dim;
 import io.gatun.graph.Names;
+import io.gatun.graph.Value;
 import io.gatun.layer.Convention;
 import io.gatun.layer.Weights;
 import io.gatun.tensor.Tensor;
@@ -14,12 +16,12 @@ import java.util.Set;
  * Finds the weights of a layer in the file of a model: part by part under the names that the model
  * file gives, or all whose names start with a prefix, under the rest of their names.
  */
-final class LayerWeights {
-  private final TensorFile file;
+class LayerWeights {
+  private final NamedTensors file;
   private final Optional<Convention> usual;
   private final Set<String> used = new LinkedHashSet<>();
 
-  LayerWeights(TensorFile file, Optional<Convention> usual) {
+  LayerWeights(NamedTensors file, Optional<Convention> usual) {
     this.file = file;
     this.usual = usual;
   }
@@ -48,8 +50,37 @@ final class LayerWeights {
     return value.oneOf(Convention.values(), Convention::label);
   }
 
+  /**
+   * Weights of an embedding.
+   *
+   * @param vocabulary how many tokens it is for; 0 if nobody knows
+   */
+  Weights embedding(Json.Fields layer, String name, int vocabulary) {
+    return read(layer);
+  }
+
+  /** Weights of a dense layer. */
+  Weights dense(Json.Fields layer, String name, Value input) {
+    return read(layer);
+  }
+
+  /** Weights of a layer normalisation. */
+  Weights layerNorm(Json.Fields layer, String name, Value input) {
+    return read(layer);
+  }
+
+  /** Weights of a convolution. */
+  Weights convolution(Json.Fields layer, String name, Value input) {
+    return read(layer);
+  }
+
+  /** Weights of a general or additive attention. */
+  Weights attention(Json.Fields layer, String name, Value queries, Dim memory) {
+    return read(layer);
+  }
+
   /** Weights of a layer that is not recurrent. */
-  Weights read(Json.Fields layer) {
+  private Weights read(Json.Fields layer) {
     Convention convention = convention(layer);
     Json weights = layer.require("weights");
     return Weights.of(convention, parts(weights, convention, ""));

@@ -5,7 +5,6 @@ import io.gatun.graph.Value;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 
@@ -24,8 +23,9 @@ import java.util.Set;
  *       and {@code lengths} as above.
  * </ul>
  *
- * <p><b>Ownership.</b> The model owns its mapped weights; the graphs look at them. It is closed
- * after the plans that use them in place: {@link #close()} refuses while they hold a lease.
+ * <p><b>Ownership.</b> The model owns its mapped weights (not those of a {@link ModelDraft}); the
+ * graphs look at them. It is closed after the plans that use them in place: {@link #close()}
+ * refuses while they hold a lease.
  *
  * <p>Immutable and thread-safe.
  */
@@ -131,7 +131,7 @@ public final class Model implements AutoCloseable {
       Set<String> unusedWeights) {
     this.file = file;
     this.description = description;
-    this.weights = Objects.requireNonNull(weights, "weights");
+    this.weights = weights;
     this.graphs = Map.copyOf(graphs);
     this.states = List.copyOf(links.states());
     this.memories = List.copyOf(links.memories());
@@ -171,8 +171,15 @@ public final class Model implements AutoCloseable {
     return Optional.ofNullable(description.origin());
   }
 
-  /** Returns the opened file of weights; it is closed with this model. */
+  /**
+   * Returns the opened file of weights; it is closed with this model.
+   *
+   * @throws IllegalStateException if the model is a {@link ModelDraft}'s, which has no file yet
+   */
   public TensorFile weights() {
+    if (weights == null) {
+      throw new IllegalStateException(file + ": the weights are being trained and in no file");
+    }
     return weights;
   }
 
@@ -272,7 +279,9 @@ public final class Model implements AutoCloseable {
    */
   @Override
   public void close() {
-    weights.close();
+    if (weights != null) {
+      weights.close();
+    }
   }
 
   /** Returns name and kind. */

@@ -64,7 +64,7 @@ public final class ModelFolder {
   }
 
   /** Reads one model file. */
-  private static final class Reader {
+  static final class Reader {
     private final Path file;
     private final Path folder;
     private final Json.Fields fields;
@@ -161,7 +161,7 @@ public final class ModelFolder {
     }
 
     /** The last axis of the scores is the vocabulary, or the labels. */
-    private static void checkScores(Model model, Json network, Model.Codecs codecs) {
+    static void checkScores(Model model, Json network, Model.Codecs codecs) {
       Vocabulary symbols = codecs.target() != null ? codecs.target().vocabulary() : codecs.labels();
       if (symbols == null) {
         return;
@@ -295,7 +295,7 @@ public final class ModelFolder {
       }
     }
 
-    private static Model.Generation generation(Optional<Json> value, TextCodec target) {
+    static Model.Generation generation(Optional<Json> value, TextCodec target) {
       if (value.isEmpty()) {
         return Model.Generation.DEFAULT;
       }

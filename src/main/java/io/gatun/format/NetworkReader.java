@@ -44,6 +44,12 @@ final class NetworkReader {
   /** The decoder's input of the token before, int32 [1, batch]. */
   static final String TOKEN = "token";
 
+  /** A forced decoder's input of the tokens before, int32 [target_time, batch]. */
+  static final String TARGET_TOKENS = "target.tokens";
+
+  /** A forced decoder's input of lengths, int32 [batch]. */
+  static final String TARGET_LENGTHS = "target.lengths";
+
   private static final String[] TYPES = {
     "embedding", "dense", "simple_rnn", "gru", "lstm", "layer_norm", "convolution", "attention",
     "dropout", "activation", "softmax", "log_softmax", "concat", "add", "multiply", "flatten",
@@ -61,6 +67,10 @@ final class NetworkReader {
   private final NetworkReader encoder;
 
   private final int vocabulary;
+
+  /** Whether a decoder goes through a whole target that is given, in the encoder's own graph. */
+  private final boolean forced;
+
   private final List<Model.State> states = new ArrayList<>();
   private final List<Model.Memory> memories = new ArrayList<>();
   private String attention;
@@ -74,11 +84,25 @@ final class NetworkReader {
    * @param vocabulary the number of tokens that go in; 0 if none do
    */
   NetworkReader(String prefix, LayerWeights weights, NetworkReader encoder, int vocabulary) {
+    this(prefix, weights, encoder, vocabulary, false);
+  }
+
+  private NetworkReader(
+      String prefix, LayerWeights weights, NetworkReader encoder, int vocabulary, boolean forced) {
     this.prefix = prefix;
     this.weights = weights;
     this.encoder = encoder;
     this.vocabulary = vocabulary;
-    this.graph = Graph.builder(prefix);
+    this.forced = forced;
+    this.graph = forced ? encoder.graph : Graph.builder(prefix);
+  }
+
+  /**
+   * Makes a reader of a decoder that is forced: its layers go on in the encoder's graph and compute
+   * the scores of all tokens of a target at once, {@code [target_time, batch, vocabulary]}.
+   */
+  static NetworkReader forced(LayerWeights weights, NetworkReader encoder, int vocabulary) {
+    return new NetworkReader("decoder", weights, encoder, vocabulary, true);
   }
 
   List<Model.State> states() {
@@ -138,7 +162,10 @@ final class NetworkReader {
 
   private void inputs(Json.Fields fields, Json network) {
     Optional<Json> stated = encoder == null ? fields.find("inputs") : Optional.empty();
-    if (encoder != null) {
+    if (forced) {
+      last = graph.input(TARGET_TOKENS, DType.INT32, "target_time", "batch");
+      graph.input(TARGET_LENGTHS, DType.INT32, "batch");
+    } else if (encoder != null) {
       last = graph.input(TOKEN, DType.INT32, 1, "batch");
     } else if (stated.isEmpty()) {
       if (vocabulary == 0) {
@@ -282,11 +309,14 @@ final class NetworkReader {
   private Step embedding(Json.Fields fields, String name, List<Value> from) {
     Value tokens = only(fields, from);
     Optional<Json> size = fields.find("size");
-    Weights parts = weights.read(fields);
+    boolean fromText =
+        tokens.name().equals(TOKENS)
+            || tokens.name().equals(TOKEN)
+            || tokens.name().equals(TARGET_TOKENS);
+    Weights parts = weights.embedding(fields, name, fromText ? vocabulary : 0);
     return () -> {
       Embedding layer = Embedding.of(name, parts);
       check(size, layer.outputSize(), "the weights are of size");
-      boolean fromText = tokens.name().equals(TOKENS) || tokens.name().equals(TOKEN);
       if (fromText && layer.rows() < vocabulary) {
         throw fields
             .object()
@@ -304,7 +334,7 @@ final class NetworkReader {
   private Step dense(Json.Fields fields, String name, List<Value> from) {
     Value input = only(fields, from);
     Optional<Json> size = fields.find("size");
-    Dense.Builder builder = Dense.builder(name).weights(weights.read(fields));
+    Dense.Builder builder = Dense.builder(name).weights(weights.dense(fields, name, input));
     fields.find("activation").ifPresent(a -> builder.activation(activation(a)));
     return () -> {
       Dense layer = builder.build();
@@ -315,7 +345,7 @@ final class NetworkReader {
 
   private Step layerNorm(Json.Fields fields, String name, List<Value> from) {
     Value input = only(fields, from);
-    Weights parts = weights.read(fields);
+    Weights parts = weights.layerNorm(fields, name, input);
     float epsilon = (float) fields.number("epsilon", 1e-5);
     return () -> apply(LayerNorm.of(name, parts, epsilon), input);
   }
@@ -326,7 +356,8 @@ final class NetworkReader {
 
   private Step convolution(Json.Fields fields, String name, List<Value> from) {
     Value input = only(fields, from);
-    Convolution.Builder builder = Convolution.builder(name).weights(weights.read(fields));
+    Convolution.Builder builder =
+        Convolution.builder(name).weights(weights.convolution(fields, name, input));
     fields.find("activation").ifPresent(a -> builder.activation(activation(a)));
     fields.find("strides").ifPresent(s -> builder.strides(longs(s, 1, Integer.MAX_VALUE)));
     fields.find("dilations").ifPresent(d -> builder.dilations(longs(d, 1, Integer.MAX_VALUE)));
@@ -364,7 +395,7 @@ final class NetworkReader {
   private Step simpleRnn(Json.Fields fields, String name, List<Value> from) {
     SimpleRnn.Builder builder = SimpleRnn.builder(name);
     fields.find("activation").ifPresent(a -> builder.activation(activation(a)));
-    RecurrentOptions options = recurrent(fields, builder, from);
+    RecurrentOptions options = recurrent(fields, name, builder, from);
     return () -> unroll(builder.build(), options);
   }
 
@@ -373,7 +404,7 @@ final class NetworkReader {
     fields.find("activation").ifPresent(a -> builder.activation(activation(a)));
     fields.find("recurrent_activation").ifPresent(a -> builder.recurrentActivation(activation(a)));
     fields.find("reset_after").ifPresent(r -> builder.resetAfter(r.bool()));
-    RecurrentOptions options = recurrent(fields, builder, from);
+    RecurrentOptions options = recurrent(fields, name, builder, from);
     return () -> unroll(builder.build(), options);
   }
 
@@ -388,7 +419,7 @@ final class NetworkReader {
     if (fields.bool("coupled", false)) {
       builder.coupled();
     }
-    RecurrentOptions options = recurrent(fields, builder, from);
+    RecurrentOptions options = recurrent(fields, name, builder, from);
     return () -> unroll(builder.build(), options);
   }
 
@@ -396,16 +427,31 @@ final class NetworkReader {
       Json layer, Value input, Value lengths, Optional<Json> initial, boolean twoDirections) {}
 
   private RecurrentOptions recurrent(
-      Json.Fields fields, Recurrent.Builder<?> builder, List<Value> from) {
+      Json.Fields fields, String name, Recurrent.Builder<?> builder, List<Value> from) {
     Value input = only(fields, from);
+    Optional<Json> merge = fields.find("bidirectional");
+    if (weights instanceof FreshWeights fresh) {
+      builder.weights(fresh.recurrent(fields, name, input, merge.isPresent() ? 2 : 1));
+      merge.map(NetworkReader::merge).ifPresent(builder::bidirectional);
+    } else {
+      directions(fields, merge, builder);
+    }
+    return recurrentOptions(fields, input, merge, builder);
+  }
+
+  private static Merge merge(Json value) {
+    return Merge.of(value.oneOf("concat", "sum", "mean", "product"));
+  }
+
+  /** The weights of a recurrent layer's one or two directions. */
+  private void directions(Json.Fields fields, Optional<Json> merge, Recurrent.Builder<?> builder) {
     Convention convention = weights.convention(fields);
     Json parts = fields.require("weights");
     int index = fields.integer("index", 0, 0);
-    Optional<Json> merge = fields.find("bidirectional");
     Optional<Json> backward = fields.find("backward");
     builder.weights(weights.recurrent(parts, convention, index, false));
     if (merge.isPresent()) {
-      Merge how = Merge.of(merge.get().oneOf("concat", "sum", "mean", "product"));
+      Merge how = merge(merge.get());
       if (backward.isPresent()) {
         builder.bidirectional(how, weights.recurrent(backward.get(), convention, index, false));
       } else if (convention == Convention.PYTORCH && LayerWeights.hasPrefix(parts)) {
@@ -420,6 +466,10 @@ final class NetworkReader {
     } else if (convention == Convention.PYTORCH && LayerWeights.hasPrefix(parts)) {
       weights.refuseSecondDirection(parts, index);
     }
+  }
+
+  private RecurrentOptions recurrentOptions(
+      Json.Fields fields, Value input, Optional<Json> merge, Recurrent.Builder<?> builder) {
     if (fields.bool("reversed", false)) {
       builder.reversed();
     }
@@ -430,7 +480,8 @@ final class NetworkReader {
     fields.find("clip").ifPresent(c -> builder.clip((float) c.number()));
     fields.find("layer_norm").ifPresent(e -> builder.layerNorm((float) e.number()));
     fields.find("hidden").ifPresent(h -> builder.hiddenSize(h.integer(1)));
-    Value lengths = encoder == null ? graph.find(LENGTHS) : null;
+    Value lengths =
+        forced ? graph.find(TARGET_LENGTHS) : encoder == null ? graph.find(LENGTHS) : null;
     if (fields.isNull("lengths")) {
       lengths = null;
     } else if (fields.has("lengths")) {
@@ -449,6 +500,14 @@ final class NetworkReader {
     }
     if (options.twoDirections()) {
       throw options.layer().error("has two directions, but a decoder sees no later token");
+    }
+    if (forced) {
+      List<Optional<String>> from = sources(options, layer instanceof Lstm ? 2 : 1);
+      Value hidden = from.get(0).map(graph::find).orElse(null);
+      Value cell = from.size() < 2 ? null : from.get(1).map(graph::find).orElse(null);
+      Recurrent.State initial =
+          hidden == null && cell == null ? null : new Recurrent.State(hidden, cell);
+      return layer.unroll(graph, options.input(), options.lengths(), initial).value();
     }
     Recurrent.State before = layer.stateInputs(graph, DType.FLOAT32, "batch");
     Recurrent.Result result = layer.unroll(graph, options.input(), options.lengths(), before);
@@ -501,11 +560,13 @@ final class NetworkReader {
     Attention layer =
         switch (score) {
           case "dot" -> Attention.dot(name, scale);
-          case "general" -> Attention.general(name, weights.read(fields));
-          default -> Attention.additive(name, weights.read(fields));
+          case "general" ->
+              Attention.general(name, weights.attention(fields, name, queries, size(memoryName)));
+          default ->
+              Attention.additive(name, weights.attention(fields, name, queries, size(memoryName)));
         };
     return () -> {
-      if (encoder == null) {
+      if (encoder == null || forced) {
         Value memory = value(memoryName);
         return layer.apply(graph, queries, memory, graph.find(LENGTHS)).context();
       }
@@ -525,6 +586,12 @@ final class NetworkReader {
       attention = Layers.swapTimeAndBatch(graph, name + ".alignment", result.weights()).name();
       return result.context();
     };
+  }
+
+  /** The size of what is attended to. */
+  private Dim size(Json memoryName) {
+    Value memory = find(encoder == null ? graph : encoder.graph, memoryName);
+    return memory.dim(memory.rank() - 1);
   }
 
   /** An input that holds a value of the encoder at every step. */

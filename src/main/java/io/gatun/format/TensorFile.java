@@ -35,7 +35,7 @@ import java.util.function.Supplier;
  *
  * <p><b>Thread safety.</b> All methods may be called from any thread. The tensors are read-only.
  */
-public final class TensorFile implements AutoCloseable {
+public final class TensorFile implements NamedTensors, AutoCloseable {
   /** The file formats. */
   public enum Format {
     /** The safetensors format. */
@@ -192,6 +192,7 @@ public final class TensorFile implements AutoCloseable {
   }
 
   /** Returns the names of the tensors in the order of the file; unmodifiable. */
+  @Override
   public Set<String> names() {
     return Collections.unmodifiableSet(sources.keySet());
   }
@@ -210,6 +211,7 @@ public final class TensorFile implements AutoCloseable {
    *     it is of a type that this library has not, or it is damaged
    * @throws IllegalStateException if this file is closed
    */
+  @Override
   public Tensor tensor(String name) {
     if (!file.arena().scope().isAlive()) {
       throw new IllegalStateException(this + " is closed");

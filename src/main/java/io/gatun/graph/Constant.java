@@ -8,6 +8,7 @@ import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A value that is known when the graph is built: a weight. It is one tensor, or several that follow
@@ -77,6 +78,33 @@ public final class Constant {
       rows.select(0, i).copyFrom(blocks.get(i));
     }
     return whole;
+  }
+
+  /**
+   * The whole as a view of the memory it lies in; empty where its blocks do not lie one behind the
+   * other.
+   */
+  public Optional<Tensor> view() {
+    Tensor first = blocks.get(0);
+    if (blocks.size() == 1) {
+      return first.shape().equals(shape)
+          ? Optional.of(first)
+          : first.isContiguous() ? Optional.of(first.reshape(shape.dims())) : Optional.empty();
+    }
+    long at = first.byteOffset();
+    for (Tensor block : blocks) {
+      boolean follows =
+          block.isContiguous()
+              && block.baseSegment().equals(first.baseSegment())
+              && block.byteOffset() == at;
+      if (!follows) {
+        return Optional.empty();
+      }
+      at += block.byteSize();
+    }
+    return Optional.of(
+        Tensor.wrap(
+            first.baseSegment().asSlice(first.byteOffset(), bytes()), dtype(), shape.dims()));
   }
 
   /**

@@ -1,0 +1,282 @@
+package io.gatun.format;
+
+import io.gatun.graph.Graph;
+import io.gatun.graph.Value;
+import io.gatun.tensor.DType;
+import io.gatun.tensor.SharedArena;
+import io.gatun.tensor.Tensor;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A network whose weights are yet to be trained. It is described in the words of a model file, but
+ * the layers say how large they are instead of where their weights lie: {@code size} and {@code
+ * hidden} must be there, and besides
+ *
+ * <ul>
+ *   <li>{@code size} of an additive attention;
+ *   <li>{@code kernel}: the sizes of a convolution's kernel;
+ *   <li>{@code rows}: how many rows an embedding has that does not read the model's own tokens;
+ *   <li>{@code bias}: false for a layer without one;
+ *   <li>{@code tie}: the name of an embedding before it whose table an embedding shares, or a dense
+ *       layer uses transposed.
+ * </ul>
+ *
+ * <p>A dense layer without {@code size} has as many outputs as there are labels or target symbols.
+ *
+ * <p>The graphs look at {@link #parameters()}, which lie in the caller's arena: to change their
+ * numbers is to change the network, as far as plans have not packed them. Immutable but for them;
+ * {@link #write} must not run while they are changed.
+ */
+public final class ModelDraft {
+  private static final int INLINE_SYMBOLS = 300;
+
+  private final Json config;
+  private final Model model;
+  private final Graph training;
+  private final FreshWeights weights;
+  private final TextCodec source;
+  private final TextCodec target;
+  private final Vocabulary labels;
+
+  private ModelDraft(
+      Json config,
+      Model model,
+      Graph training,
+      FreshWeights weights,
+      TextCodec source,
+      TextCodec target,
+      Vocabulary labels) {
+    this.config = config;
+    this.model = model;
+    this.training = training;
+    this.weights = weights;
+    this.source = source;
+    this.target = target;
+    this.labels = labels;
+  }
+
+  /**
+   * Makes a network.
+   *
+   * @param config an object with {@code kind}, {@code encoder} and {@code decoder} or {@code
+   *     network}, and if they are wanted {@code name}, {@code description}, {@code license}, {@code
+   *     origin}, {@code generation}; other members are left alone
+   * @param source how text becomes tokens; {@code null} if the network reads no text
+   * @param target how tokens become text; {@code null} but for an encoder–decoder
+   * @param labels what the scores stand for; {@code null} but for a classifier or tagger
+   * @param arena where the parameters are allocated; it must stay open as long as they are used
+   * @param seed of the random numbers they begin with
+   * @return the network
+   * @throws ModelFormatException if the description is not possible, with file and line
+   */
+  public static ModelDraft of(
+      Json config,
+      TextCodec source,
+      TextCodec target,
+      Vocabulary labels,
+      SharedArena arena,
+      long seed) {
+    Json.Fields fields = config.fields();
+    Path file = Path.of(config.source());
+    Model.Kind kind = fields.require("kind").oneOf(Model.Kind.values(), Model.Kind::label);
+    Model.Description description =
+        new Model.Description(
+            fields.string("name", "network"),
+            kind,
+            fields.string("description", null),
+            fields.string("license", null),
+            fields.string("origin", null));
+    Model.Codecs codecs = new Model.Codecs(source, target, labels);
+    int scores = target != null ? target.vocabulary().size() : labels != null ? labels.size() : 0;
+    FreshWeights weights = new FreshWeights(arena, seed, scores);
+    int tokens = source == null ? 0 : source.vocabulary().size();
+    Map<String, Graph> graphs = new LinkedHashMap<>();
+    Model.Links links = new Model.Links(List.of(), List.of(), null);
+    Model.Generation generation = Model.Generation.DEFAULT;
+    Json last;
+    Graph training;
+    if (kind == Model.Kind.ENCODER_DECODER) {
+      last = fields.require("decoder");
+      NetworkReader encoder = encoder(fields, weights, tokens);
+      NetworkReader decoder = new NetworkReader("decoder", weights, encoder, scores);
+      decoder.read(last);
+      graphs.put("encoder", encoder.graph());
+      graphs.put("decoder", decoder.graph());
+      links = new Model.Links(decoder.states(), decoder.memories(), decoder.attention());
+      NetworkReader forced =
+          NetworkReader.forced(weights, encoder(fields, weights, tokens), scores);
+      forced.read(last);
+      training = forced.graph();
+      generation = ModelFolder.Reader.generation(fields.find("generation"), target);
+    } else {
+      last = fields.require("network");
+      NetworkReader network = new NetworkReader("network", weights, null, tokens);
+      network.read(last);
+      training = network.graph();
+      graphs.put("network", training);
+    }
+    Model model =
+        new Model(file, description, null, graphs, links, codecs, generation, weights.unused());
+    ModelFolder.Reader.checkScores(model, last, codecs);
+    return new ModelDraft(config, model, training, weights, source, target, labels);
+  }
+
+  private static NetworkReader encoder(Json.Fields fields, FreshWeights weights, int tokens) {
+    NetworkReader encoder = new NetworkReader("encoder", weights, null, tokens);
+    encoder.read(fields.require("encoder"));
+    return encoder;
+  }
+
+  /** Returns the network as the reader of model folders would, but without a file of weights. */
+  public Model model() {
+    return model;
+  }
+
+  /**
+   * Returns the graph to be trained. Of an encoder–decoder it has the inputs {@code tokens} {@code
+   * [time, batch]}, {@code lengths}, {@code target.tokens} {@code [target_time, batch]} and {@code
+   * target.lengths}, and scores the token behind each of the target's.
+   */
+  public Graph training() {
+    return training;
+  }
+
+  /** Returns the value of {@link #training()} with the scores: its last output. */
+  public Value scores() {
+    return training.outputs().get(training.outputs().size() - 1);
+  }
+
+  /** Returns the parameters by the names they have in a file, in the order of the layers. */
+  public Map<String, Tensor> parameters() {
+    Map<String, Tensor> all = new LinkedHashMap<>();
+    weights.names().forEach(name -> all.put(name, weights.tensor(name)));
+    return Collections.unmodifiableMap(all);
+  }
+
+  // ------------------------------------------------------------------------------- writing
+
+  /**
+   * Writes the network as a model folder, whole or not at all: weights and vocabularies go under
+   * names of their own and are forced to the disk, then the model file takes its place and what the
+   * one before it used is removed. The folder is made if it is not there; other files in it stay.
+   *
+   * @param folder where to
+   * @param parameters what to write under the names of {@link #parameters()}
+   * @param type of the weights in the file: float32, float16 or bfloat16
+   * @param metadata what to keep with the weights
+   * @throws IOException if it cannot be written; what was there before is as it was
+   */
+  public void write(
+      Path folder, Map<String, Tensor> parameters, DType type, Map<String, String> metadata)
+      throws IOException {
+    Files.createDirectories(folder);
+    List<Path> old = new ArrayList<>();
+    Path weightsFile = free(folder, "weights", ".safetensors", old);
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("format", ModelFolder.FORMAT);
+    for (String key : List.of("name", "kind", "description", "license", "origin")) {
+      if (config.members().containsKey(key)) {
+        json.put(key, config.members().get(key));
+      }
+    }
+    json.put("weights", Map.of("file", weightsFile.getFileName().toString(), "convention", "onnx"));
+    if (source != null) {
+      json.put("source", text(source, folder, "source", old));
+    }
+    if (target != null) {
+      json.put("target", text(target, folder, "target", old));
+    }
+    if (labels != null) {
+      json.put("labels", Map.of("vocabulary", vocabulary(labels, folder, "labels", old)));
+    }
+    for (String network : List.of("encoder", "decoder", "network")) {
+      if (config.members().containsKey(network)) {
+        json.put(network, network(network, config.members().get(network)));
+      }
+    }
+    if (config.members().containsKey("generation")) {
+      json.put("generation", config.members().get("generation"));
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      parameters.forEach((name, tensor) -> tensors.put(name, tensor.to(arena, type)));
+      Safetensors.write(weightsFile, tensors, metadata);
+    }
+    write(folder.resolve(ModelFolder.MODEL_FILE), JsonText.of(json));
+    for (Path each : old) {
+      Files.deleteIfExists(each);
+    }
+  }
+
+  private static void write(Path file, String text) throws IOException {
+    try (ReplacedFile out = ReplacedFile.open(file)) {
+      out.write(text.getBytes(StandardCharsets.UTF_8));
+      out.commit();
+    }
+  }
+
+  /** A name that the model which is there now does not use; its own is kept until the end. */
+  private static Path free(Path folder, String stem, String extension, List<Path> old) {
+    Path first = folder.resolve(stem + extension);
+    Path second = folder.resolve(stem + "-2" + extension);
+    boolean taken = Files.exists(first) && Files.exists(folder.resolve(ModelFolder.MODEL_FILE));
+    old.add(taken ? first : second);
+    return taken ? second : first;
+  }
+
+  private static Map<String, Object> text(TextCodec codec, Path folder, String stem, List<Path> old)
+      throws IOException {
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("tokens", codec.tokens().label());
+    if (codec.lowercase()) {
+      json.put("lowercase", true);
+    }
+    json.put("separator", codec.separator());
+    json.put("vocabulary", vocabulary(codec.vocabulary(), folder, stem, old));
+    Vocabulary symbols = codec.vocabulary();
+    codec.pad().ifPresent(id -> json.put("pad", symbols.symbol(id)));
+    codec.unknown().ifPresent(id -> json.put("unknown", symbols.symbol(id)));
+    codec.start().ifPresent(id -> json.put("start", symbols.symbol(id)));
+    codec.end().ifPresent(id -> json.put("end", symbols.symbol(id)));
+    return json;
+  }
+
+  private static Object vocabulary(Vocabulary symbols, Path folder, String stem, List<Path> old)
+      throws IOException {
+    boolean lines = symbols.symbols().stream().noneMatch(each -> each.matches("(?s).*[\r\n].*"));
+    if (symbols.size() <= INLINE_SYMBOLS || !lines) {
+      return symbols.symbols();
+    }
+    Path file = free(folder, stem, ".txt", old);
+    write(file, String.join("\n", symbols.symbols()) + "\n");
+    return Map.of("file", file.getFileName().toString());
+  }
+
+  /** The network with its weights, and without what said how to make them. */
+  private Map<String, Object> network(String prefix, Json network) {
+    Map<String, Object> json = new LinkedHashMap<>(network.members());
+    List<Object> layers = new ArrayList<>();
+    for (Json layer : network.members().get("layers").items()) {
+      Map<String, Object> members = new LinkedHashMap<>(layer.members());
+      members.keySet().removeAll(FreshWeights.settings());
+      if (layer.members().get("type").string().equals("attention")) {
+        members.remove("size");
+      }
+      Json.Fields fields = layer.fields();
+      String name = fields.string("name", prefix + "." + fields.string("type"));
+      members.putAll(weights.entry(name));
+      layers.add(members);
+    }
+    json.put("layers", layers);
+    return json;
+  }
+}
