@@ -80,6 +80,11 @@ final class ElementwiseOperators {
     }
 
     @Override
+    public void differentiate(Differentiation d) {
+      d.give(0, ElementwiseGradients.activation(d, activation(d.attributes())));
+    }
+
+    @Override
     public Compiled compile(Compilation compilation) {
       Activation activation = activation(compilation.attributes());
       return binding -> {
@@ -92,6 +97,11 @@ final class ElementwiseOperators {
   }
 
   private record Unary(String type, UnaryOperation operation) implements Operator {
+    @Override
+    public void differentiate(Differentiation d) {
+      d.give(0, ElementwiseGradients.unary(d, operation));
+    }
+
     @Override
     public void infer(Inference inference) {
       requireReal(inference);
@@ -110,6 +120,11 @@ final class ElementwiseOperators {
   }
 
   private record Binary(String type, BinaryOperation operation) implements Operator {
+    @Override
+    public void differentiate(Differentiation d) {
+      ElementwiseGradients.binary(d, operation);
+    }
+
     @Override
     public void infer(Inference inference) {
       DType left = inference.type(0);
@@ -146,6 +161,12 @@ final class ElementwiseOperators {
     @Override
     public void infer(Inference inference) {
       inference.output(DType.of(inference.attributes().string("to", "float32")), inference.dims(0));
+    }
+
+    /** Between real types: the numbers have one type on the device. */
+    @Override
+    public void differentiate(Differentiation d) {
+      d.give(0, d.gradient(0));
     }
 
     @Override

@@ -159,13 +159,22 @@ public final class Graph {
      */
     public List<Value> node(
         String nodeName, String operator, Attributes attributes, List<Value> in, List<String> out) {
+      return node(nodeName, Operators.get(operator), attributes, in, out);
+    }
+
+    /** The same for an operator that need not be in {@link Operators}. */
+    List<Value> node(
+        String nodeName,
+        Operator meaning,
+        Attributes attributes,
+        List<Value> in,
+        List<String> out) {
       for (Value value : in) {
         if (value != null && values.get(value.name()) != value) {
           throw new IllegalArgumentException(
               nodeName + ": input " + value.name() + " belongs to another graph");
         }
       }
-      Operator meaning = Operators.get(operator);
       Inference inference =
           new Inference(
               new Node(nodeName, meaning, attributes, in, List.of()),
@@ -177,7 +186,7 @@ public final class Graph {
                 + ": "
                 + out.size()
                 + " outputs named, "
-                + operator
+                + meaning.type()
                 + " has "
                 + inference.outputTypes().size());
       }

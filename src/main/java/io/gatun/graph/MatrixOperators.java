@@ -74,7 +74,12 @@ final class MatrixOperators {
   }
 
   /** ONNX MatMul: numpy's matmul, either side of any rank from 1. */
-  private record MatMul() implements Operator {
+  record MatMul() implements Operator {
+    @Override
+    public void differentiate(Differentiation d) {
+      MatrixGradients.product(d);
+    }
+
     @Override
     public String type() {
       return "MatMul";
@@ -114,16 +119,21 @@ final class MatrixOperators {
         // Reached only where fusion was not asked; the product packs its matrix all the same.
         return new Linear(compilation.constant(1), null, Activation.IDENTITY).compile(compilation);
       }
+      Node node = compilation.node();
+      if (node.inputs().get(1).rank() == 2 && node.inputs().get(0).rank() >= 2) {
+        return MatrixGradients.oneMatrix(false);
+      }
       return binding -> {
         Region a = binding.input(0);
         Region b = binding.input(1);
         Region out = binding.output(0);
-        BatchedProduct product = product(binding.inputDims(0), binding.inputDims(1));
+        BatchedProduct product = product(binding.inputDims(0), binding.inputDims(1), false, false);
         return kernels -> kernels.multiply(product, a, b, out);
       };
     }
 
-    private static BatchedProduct product(long[] aDims, long[] bDims) {
+    /** The sizes of the products of two sides as they lie, or with their last two axes turned. */
+    static BatchedProduct product(long[] aDims, long[] bDims, boolean transA, boolean transB) {
       long[] a = aDims.length > 1 ? aDims : new long[] {1, aDims[0]};
       long[] b = bDims.length > 1 ? bDims : new long[] {bDims[0], 1};
       int batchRank = Math.max(a.length, b.length) - 2;
@@ -147,10 +157,20 @@ final class MatrixOperators {
           bOffsets[i] += at * bStrides[axis];
         }
       }
-      int rows = Math.toIntExact(a[a.length - 2]);
-      int inner = Math.toIntExact(a[a.length - 1]);
-      int columns = Math.toIntExact(b[b.length - 1]);
-      return new BatchedProduct(aOffsets, bOffsets, rows, inner, columns, inner, 1, columns, 1);
+      int aColumns = Math.toIntExact(a[a.length - 1]);
+      int aRows = Math.toIntExact(a[a.length - 2]);
+      int bColumns = Math.toIntExact(b[b.length - 1]);
+      int bRows = Math.toIntExact(b[b.length - 2]);
+      return new BatchedProduct(
+          aOffsets,
+          bOffsets,
+          transA ? aColumns : aRows,
+          transA ? aRows : aColumns,
+          transB ? bRows : bColumns,
+          transA ? 1 : aColumns,
+          transA ? aColumns : 1,
+          transB ? 1 : bColumns,
+          transB ? bColumns : 1);
     }
 
     /** Strides over the axes before the last two, 0 where a side is repeated. */
@@ -168,6 +188,12 @@ final class MatrixOperators {
 
   /** ONNX Gemm: {@code alpha A'·B' + beta C} with constant B, and C constant or left out. */
   private record Gemm() implements Operator {
+    /** With a matrix that is trained it becomes a product, a scaling and a sum. */
+    @Override
+    public void copyForTraining(TrainingCopy copy) {
+      MatrixGradients.copyGemm(copy);
+    }
+
     @Override
     public String type() {
       return "Gemm";

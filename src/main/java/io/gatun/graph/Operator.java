@@ -32,6 +32,22 @@ public interface Operator {
   /** Prepares a node for a device, once per plan: packs its weights. */
   Compiled compile(Compilation compilation);
 
+  /**
+   * Says how the gradients of a node's inputs are formed from those of its outputs, by adding nodes
+   * to the graph that trains it. The sum of what is given to an input, by this node and by others,
+   * is its gradient.
+   *
+   * @throws UnsupportedOperationException that names the node if the operator has no gradient
+   */
+  default void differentiate(Differentiation differentiation) {
+    throw differentiation.unsupported("; freeze what comes before it");
+  }
+
+  /** Puts a node into the graph that trains it; as it is, unless training makes a difference. */
+  default void copyForTraining(TrainingCopy copy) {
+    copy.asItIs();
+  }
+
   /** A node of one plan, shared by all its executions. */
   interface Compiled {
     /**

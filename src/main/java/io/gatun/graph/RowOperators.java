@@ -38,6 +38,11 @@ final class RowOperators {
   /** Over the last axis. */
   private record Softmax(String type) implements Operator {
     @Override
+    public void differentiate(Differentiation d) {
+      d.give(0, RowGradients.softmax(d, type.equals("LogSoftmax")));
+    }
+
+    @Override
     public void infer(Inference inference) {
       ElementwiseOperators.requireReal(inference);
       int rank = inference.rank(0);
@@ -65,6 +70,11 @@ final class RowOperators {
 
   /** {@code [batch, …, size]} and int32 lengths {@code [batch]}: row b ends at lengths[b]. */
   private record MaskedSoftmax() implements Operator {
+    @Override
+    public void differentiate(Differentiation d) {
+      d.give(0, RowGradients.softmax(d, false));
+    }
+
     @Override
     public String type() {
       return "MaskedSoftmax";
@@ -100,6 +110,11 @@ final class RowOperators {
 
   /** Over all axes from {@code axis} on: input, scale, and a shift that may be left out. */
   private record LayerNormalization() implements Operator {
+    @Override
+    public void differentiate(Differentiation d) {
+      RowGradients.layerNormalization(d);
+    }
+
     @Override
     public String type() {
       return "LayerNormalization";
@@ -138,6 +153,15 @@ final class RowOperators {
 
   /** Over neighbouring {@code axes} (attribute or constant), all by default. */
   private record Reduce(String type, Reduction reduction) implements Operator {
+    @Override
+    public void differentiate(Differentiation d) {
+      List<List<Dim>> dims =
+          d.node().inputs().stream().map(v -> v == null ? null : v.dims()).toList();
+      TreeSet<Integer> axes = axes(new Inference(d.node(), dims));
+      int from = axes.isEmpty() ? 0 : axes.first();
+      d.give(0, RowGradients.reduce(d, reduction, from, from + axes.size()));
+    }
+
     private static TreeSet<Integer> axes(Inference inference) {
       int rank = inference.rank(0);
       long[] named = inference.integers("axes", 1);

@@ -30,6 +30,11 @@ final class ShapeOperators {
   /** An operator whose output has the elements of its input in the same order. */
   private interface SameElements extends Operator {
     @Override
+    default void differentiate(Differentiation d) {
+      d.give(0, d.shapedLike(d.gradient(0), d.input(0)));
+    }
+
+    @Override
     default long viewOffset(Inference inference) {
       return 0;
     }
@@ -265,6 +270,18 @@ final class ShapeOperators {
           inference.type(0), Arrays.stream(order).mapToObj(i -> inference.dim(0, i)).toList());
     }
 
+    @Override
+    public void differentiate(Differentiation d) {
+      int rank = d.input(0).rank();
+      long[] perm = d.attributes().integers("perm");
+      long[] inverse = new long[rank];
+      for (int i = 0; i < rank; i++) {
+        long axis = perm.length == 0 ? rank - 1 - i : perm[i] < 0 ? perm[i] + rank : perm[i];
+        inverse[(int) axis] = i;
+      }
+      d.give(0, d.add(this, Attributes.of("perm", inverse), d.gradient(0)));
+    }
+
     /** Nothing moves where all axes that change places have size 1. */
     @Override
     public long viewOffset(Inference inference) {
@@ -299,14 +316,24 @@ final class ShapeOperators {
   }
 
   /** {@code starts}, {@code ends}, {@code axes}, {@code steps}: attributes or constants. */
-  private record Slice() implements Operator {
+  record Slice() implements Operator {
+    @Override
+    public void differentiate(Differentiation d) {
+      List<Value> in = new ArrayList<>(d.node().inputs());
+      while (in.size() < 5) {
+        in.add(null);
+      }
+      in.add(d.gradient(0));
+      d.give(0, d.add(ShapeGradients.SLICE, d.attributes(), in, 1).get(0));
+    }
+
     @Override
     public String type() {
       return "Slice";
     }
 
     /** Per axis of the input: first element, number of elements (−1 unknown), step. */
-    private static long[][] ranges(Inference inference) {
+    static long[][] ranges(Inference inference) {
       int rank = inference.rank(0);
       long[] starts = inference.integers("starts", 1);
       long[] ends = inference.integers("ends", 2);
@@ -439,6 +466,18 @@ final class ShapeOperators {
 
   private record Concat() implements Operator {
     @Override
+    public void differentiate(Differentiation d) {
+      List<Value> in = new ArrayList<>(d.node().inputs());
+      in.add(0, d.gradient(0));
+      for (int i = 0; i + 1 < in.size(); i++) {
+        if (d.wanted(i)) {
+          Attributes which = Attributes.of("axis", d.attributes().integer("axis", 0), "input", i);
+          d.give(i, d.add(ShapeGradients.CONCAT, which, in, 1).get(0));
+        }
+      }
+    }
+
+    @Override
     public String type() {
       return "Concat";
     }
@@ -512,6 +551,11 @@ final class ShapeOperators {
    */
   private record Expand() implements Operator {
     @Override
+    public void differentiate(Differentiation d) {
+      d.give(0, d.summedTo(d.gradient(0), d.input(0)));
+    }
+
+    @Override
     public String type() {
       return "Expand";
     }
@@ -541,6 +585,12 @@ final class ShapeOperators {
 
   /** ONNX Gather along the first axis, which is what an embedding is. */
   private record Gather() implements Operator {
+    @Override
+    public void differentiate(Differentiation d) {
+      d.give(
+          0, d.add(ShapeGradients.GATHER, Attributes.NONE, d.gradient(0), d.input(1), d.input(0)));
+    }
+
     @Override
     public String type() {
       return "Gather";

@@ -106,6 +106,17 @@ public record Activation(Kind kind, float alpha, float beta) {
     throw new IllegalArgumentException("no activation is called " + name + "; there are " + known);
   }
 
+  /**
+   * Whether the derivative is formed from what the function gave rather than from what it was
+   * given: true of identity, relu, tanh, sigmoid and the exponential.
+   */
+  public boolean differentiatesFromOutput() {
+    return switch (kind) {
+      case IDENTITY, RELU, TANH, SIGMOID, EXPONENTIAL -> true;
+      default -> false;
+    };
+  }
+
   @Override
   public String toString() {
     String label = kind.name().toLowerCase(Locale.ROOT);

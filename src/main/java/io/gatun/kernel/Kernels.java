@@ -211,6 +211,17 @@ public interface Kernels extends AutoCloseable {
       Region second,
       long count);
 
+  /**
+   * The operations that only training needs, in the same order of work and with the same scratch
+   * memory.
+   *
+   * @throws UnsupportedOperationException if the device cannot train
+   */
+  default TrainingKernels training() {
+    throw new UnsupportedOperationException(
+        device().name() + " cannot train; the devices simd and scalar can");
+  }
+
   // ---- order ----------------------------------------------------------------------------------
 
   /** Waits until everything asked for so far is done. */

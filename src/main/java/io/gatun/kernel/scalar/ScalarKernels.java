@@ -11,6 +11,7 @@ import io.gatun.kernel.RecurrentCall;
 import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.Reduction;
 import io.gatun.kernel.Region;
+import io.gatun.kernel.TrainingKernels;
 import io.gatun.kernel.UnaryOperation;
 import io.gatun.kernel.Workers;
 import io.gatun.tensor.DType;
@@ -37,6 +38,7 @@ public class ScalarKernels extends HostKernels {
   private final ScalarBatchedProduct batchedProduct;
   private final ScalarRecurrence recurrence;
   private final ScalarConvolver convolver;
+  private ScalarTraining training;
   private int[] ranked = new int[0];
   private long[] contiguous = new long[0];
 
@@ -637,10 +639,21 @@ public class ScalarKernels extends HostKernels {
     writable("indices", indices, bytes(results, indexType.bytes()));
   }
 
+  @Override
+  public TrainingKernels training() {
+    if (training == null) {
+      training = new ScalarTraining(this);
+    }
+    return training;
+  }
+
   /** Gives scratch memory back; another operation would take new. */
   @Override
   public void close() {
     scratch.clear();
+    if (training != null) {
+      training.clear();
+    }
     super.close();
   }
 
