@@ -130,7 +130,12 @@ final class MultiplyRun implements Workers.Task {
       return;
     }
     if (matrix.bias != 0) {
-      RowPasses.addBias(at, stride, rows, vectors, matrix.bias + (long) firstVector * BYTES);
+      long bias = matrix.bias + (long) firstVector * BYTES;
+      if (ColdStart.lasts()) {
+        PlainLoops.addBias(at, stride, rows, vectors, bias);
+      } else {
+        RowPasses.addBias(at, stride, rows, vectors, bias);
+      }
     }
     Activations.apply(activation, at, stride, at, stride, rows, vectors);
   }

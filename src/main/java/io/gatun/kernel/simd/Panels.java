@@ -8,6 +8,7 @@ import static io.gatun.kernel.simd.Lanes.WIDE;
 
 import io.gatun.kernel.HostBuffer;
 import io.gatun.kernel.WeightFormat;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
@@ -17,6 +18,9 @@ import java.lang.foreign.ValueLayout;
  * smaller formats lie.
  */
 final class Panels implements AutoCloseable {
+  /** Rows that are packed at a time, so that what is read and written stays in the caches. */
+  private static final int PACKED_AT_ONCE = 128;
+
   /** Rows of the matrix: terms of each sum. */
   final int inner;
 
@@ -103,19 +107,66 @@ final class Panels implements AutoCloseable {
     }
   }
 
+  /**
+   * Packs one panel through arrays, which are fast before the compiler has been here: packing is
+   * most of what there is to do before the first answer.
+   */
   private void pack(int panel, long[] columns, long[] strides) {
     int first = firstVector(panel) * LANES;
     int width = width(panel) * LANES;
     int last = Math.min(columns.length, first + width);
-    for (int k = 0; k < inner; k++) {
-      long row = at(panel) + (long) k * width * Float.BYTES;
-      for (int column = first; column < last; column++) {
-        if (columns[column] != 0) {
-          float value =
-              MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, columns[column] + k * strides[column]);
-          MEMORY.set(ValueLayout.JAVA_FLOAT, row + (long) (column - first) * Float.BYTES, value);
+    int most = Math.min(inner, PACKED_AT_ONCE);
+    float[] block = new float[most * width];
+    float[] line = new float[Math.max(most, width)];
+    for (int k = 0; k < inner; k += most) {
+      int some = Math.min(most, inner - k);
+      int column = first;
+      while (column < last) {
+        long stride = strides[column];
+        long from = columns[column] + k * stride;
+        int to = column - first;
+        int run = run(columns, strides, column, last);
+        if (columns[column] == 0) {
+          run = 1;
+        } else if (stride == Float.BYTES) {
+          run = 1;
+          copy(from, line, 0, some);
+          spread(line, block, to, width, some);
+        } else {
+          for (int row = 0; row < some; row++) {
+            copy(from + row * stride, block, row * width + to, run);
+          }
         }
+        column += run;
       }
+      MemorySegment.copy(
+          block,
+          0,
+          MEMORY,
+          ValueLayout.JAVA_FLOAT,
+          at(panel) + (long) k * width * Float.BYTES,
+          some * width);
+    }
+  }
+
+  /** How many columns from one on lie side by side, element by element. */
+  private static int run(long[] columns, long[] strides, int from, int last) {
+    int to = from + 1;
+    while (to < last
+        && columns[to] == columns[to - 1] + Float.BYTES
+        && strides[to] == strides[from]) {
+      to++;
+    }
+    return to - from;
+  }
+
+  private static void copy(long from, float[] to, int at, int count) {
+    MemorySegment.copy(MEMORY, ValueLayout.JAVA_FLOAT_UNALIGNED, from, to, at, count);
+  }
+
+  private static void spread(float[] line, float[] block, int at, int width, int count) {
+    for (int i = 0; i < count; i++) {
+      block[at + i * width] = line[i];
     }
   }
 

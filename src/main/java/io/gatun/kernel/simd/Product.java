@@ -6,6 +6,7 @@ import static io.gatun.kernel.simd.Lanes.TILE_ROWS;
 import static io.gatun.kernel.simd.Lanes.WIDE;
 
 import io.gatun.kernel.WeightFormat;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** The matrix product of some rows by some panels, put together from tiles. */
@@ -71,6 +72,10 @@ final class Product {
   }
 
   private static void interleaveRow(float[] a, int at, int step, long row, int inner) {
+    if (step == 1) {
+      MemorySegment.copy(MEMORY, ValueLayout.JAVA_FLOAT_UNALIGNED, row, a, at, inner);
+      return;
+    }
     for (int k = 0; k < inner; k++) {
       a[at + k * step] = MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, row + (long) k * Float.BYTES);
     }
@@ -87,6 +92,10 @@ final class Product {
       float[] a, int rows, Panels b, int from, int to, long c, long cStride, long widened) {
     if (b.format != WeightFormat.FLOAT32) {
       SmallWeights.run(a, rows, b, from, to, c, cStride, widened);
+      return;
+    }
+    if (ColdStart.lasts()) {
+      PlainLoops.product(a, rows, b, from, to, c, cStride);
       return;
     }
     int inner = b.inner;

@@ -209,6 +209,11 @@ final class SimdKernels extends ScalarKernels {
               ? size
               : Math.max(0, Math.min(size, lengthAt(lengths, row / rowsPerLength)));
       long offset = (long) row * size * Float.BYTES;
+      if (ColdStart.lasts()) {
+        PlainLoops.softmax(in + offset, out + offset, length, false);
+        Floats.fill(out + offset, length, size, 0);
+        continue;
+      }
       int vectors = Lanes.vectors(length);
       long from = stage(in + offset, staged, length, Float.NEGATIVE_INFINITY);
       long to = from == staged ? staged : out + offset;
@@ -230,6 +235,10 @@ final class SimdKernels extends ScalarKernels {
     int vectors = Lanes.vectors(size);
     for (int row = 0; row < rows; row++) {
       long offset = (long) row * size * Float.BYTES;
+      if (ColdStart.lasts()) {
+        PlainLoops.softmax(in + offset, out + offset, size, true);
+        continue;
+      }
       long from = stage(in + offset, staged, size, Float.NEGATIVE_INFINITY);
       long to = from == staged ? staged : out + offset;
       float maximum = maximum(from, vectors, partial);

@@ -187,6 +187,10 @@ final class UsualRecurrent extends SimdPackedRecurrent {
     long hStride = hiddenStride();
     long xStride = (long) input.vectors * BYTES;
     int step = gates * BYTES;
+    if (ColdStart.lasts()) {
+      finishPlainly(rows, group, some, h, c, z, zStride, xs, bias);
+      return;
+    }
     switch (spec.cell()) {
       case RNN ->
           Gates.tanh(
@@ -210,6 +214,22 @@ final class UsualRecurrent extends SimdPackedRecurrent {
         Gates.gruResetAfter(
             z, zStride, xs, xStride, bias, resetBias + state, h + state, hStride, rows, some);
       }
+    }
+  }
+
+  private void finishPlainly(
+      int rows, int group, int some, long h, long c, long z, long zStride, long xs, long bias) {
+    long state = (long) group * BYTES;
+    long hs = h + state;
+    long hStride = hiddenStride();
+    long xStride = (long) input.vectors * BYTES;
+    switch (spec.cell()) {
+      case RNN -> PlainLoops.rnn(z, zStride, xs, xStride, bias, hs, hStride, rows, some);
+      case LSTM ->
+          PlainLoops.lstm(
+              z, zStride, xs, xStride, bias, c + state, cellStride(), hs, hStride, rows, some);
+      case GRU ->
+          PlainLoops.gru(z, zStride, xs, xStride, bias, resetBias + state, hs, hStride, rows, some);
     }
   }
 

@@ -1,0 +1,320 @@
+package io.gatun.kernel.simd;
+
+import static io.gatun.kernel.simd.Exponential.BIAS;
+import static io.gatun.kernel.simd.Exponential.BIAS_64;
+import static io.gatun.kernel.simd.Exponential.E2;
+import static io.gatun.kernel.simd.Exponential.E3;
+import static io.gatun.kernel.simd.Exponential.E4;
+import static io.gatun.kernel.simd.Exponential.E5;
+import static io.gatun.kernel.simd.Exponential.E6;
+import static io.gatun.kernel.simd.Exponential.E7;
+import static io.gatun.kernel.simd.Exponential.EXP_LIMIT;
+import static io.gatun.kernel.simd.Exponential.LN2_HIGH;
+import static io.gatun.kernel.simd.Exponential.LN2_LOW;
+import static io.gatun.kernel.simd.Exponential.LOG2_E;
+import static io.gatun.kernel.simd.Exponential.ROUND;
+import static io.gatun.kernel.simd.Exponential.SIGN;
+import static io.gatun.kernel.simd.Exponential.TANH_LIMIT;
+import static io.gatun.kernel.simd.Exponential.TWO_TO_MINUS_64;
+import static io.gatun.kernel.simd.Lanes.LANES;
+import static io.gatun.kernel.simd.Lanes.MEMORY;
+import static io.gatun.kernel.simd.Lanes.TILE_ROWS;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * The products of {@link WideTiles} and {@link NarrowTiles} and the steps of {@link Gates}, number
+ * by number instead of vector by vector and with the same bits, for {@link ColdStart}.
+ *
+ * <p>Everything goes through small arrays on the heap, because in the interpreter and to C1 an
+ * access to native memory is a chain of calls, and a copy costs no more than one of them. These
+ * arrays are made at each call: that is over before a process is in its steady state.
+ */
+final class PlainLoops {
+  /** Rows of a panel that are fetched at once. */
+  private static final int FETCH = 64;
+
+  /** What a number counts that is not multiplied with a matrix. */
+  private static final long PER_NUMBER = 16;
+
+  private PlainLoops() {}
+
+  /**
+   * {@link Product#run} over panels of float32.
+   *
+   * @param a interleaved rows
+   * @param c where the result of the first row and the first of these panels goes
+   * @param cStride bytes from one row of the result to the next
+   */
+  static void product(float[] a, int rows, Panels b, int from, int to, long c, long cStride) {
+    long out = c;
+    float[] panel = new float[FETCH * Lanes.WIDE * LANES];
+    float[] sums = new float[rows * Lanes.WIDE * LANES];
+    for (int i = from; i < to; i++) {
+      int width = b.width(i) * LANES;
+      java.util.Arrays.fill(sums, 0);
+      for (int first = 0; first < b.inner; first += FETCH) {
+        int some = Math.min(FETCH, b.inner - first);
+        read(b.at(i) + (long) first * width * Float.BYTES, panel, some * width);
+        for (int row = 0; row < rows; row++) {
+          int tile = row / TILE_ROWS * TILE_ROWS;
+          int height = Math.min(TILE_ROWS, rows - tile);
+          int at = tile * b.inner + row - tile + first * height;
+          multiply(a, at, height, some, panel, width, sums, row * width);
+        }
+      }
+      for (int row = 0; row < rows; row++) {
+        write(sums, row * width, out + row * cStride, width);
+      }
+      out += (long) width * Float.BYTES;
+    }
+    ColdStart.count((long) rows * b.inner * (to - from) * Lanes.WIDE * LANES);
+  }
+
+  /** {@code sums += a b} for one row of the left side and some rows of a panel. */
+  private static void multiply(
+      float[] a, int at, int step, int inner, float[] panel, int width, float[] sums, int to) {
+    for (int k = 0; k < inner; k++) {
+      addProduct(a[at + k * step], panel, k * width, width, sums, to);
+    }
+  }
+
+  private static void addProduct(float x, float[] b, int from, int width, float[] sums, int to) {
+    for (int i = 0; i < width; i++) {
+      sums[to + i] = Math.fma(x, b[from + i], sums[to + i]);
+    }
+  }
+
+  /**
+   * The rest of an LSTM's step from the products on, for some groups of units.
+   *
+   * @param z per group of units the gates i, o, f, g, a vector each
+   * @param xs the same of the input's products
+   * @param bias the same of the biases
+   */
+  static void lstm(
+      long z,
+      long zStride,
+      long xs,
+      long xStride,
+      long bias,
+      long c,
+      long cStride,
+      long h,
+      long hStride,
+      int rows,
+      int groups) {
+    int units = groups * LANES;
+    ColdStart.count(4L * rows * units * PER_NUMBER);
+    float[] products = new float[4 * units];
+    float[] inputs = new float[4 * units];
+    float[] biases = new float[4 * units];
+    float[] cell = new float[units];
+    float[] hidden = new float[units];
+    read(bias, biases, 4 * units);
+    for (int row = 0; row < rows; row++) {
+      read(z + row * zStride, products, 4 * units);
+      read(xs + row * xStride, inputs, 4 * units);
+      read(c + row * cStride, cell, units);
+      for (int u = 0; u < units; u++) {
+        int at = u / LANES * 4 * LANES + u % LANES;
+        float i = sigmoid(products[at] + inputs[at] + biases[at]);
+        at += LANES;
+        float o = sigmoid(products[at] + inputs[at] + biases[at]);
+        at += LANES;
+        float f = sigmoid(products[at] + inputs[at] + biases[at]);
+        at += LANES;
+        float g = tanh(products[at] + inputs[at] + biases[at]);
+        cell[u] = Math.fma(f, cell[u], i * g);
+        hidden[u] = tanh(cell[u]) * o;
+      }
+      write(cell, 0, c + row * cStride, units);
+      write(hidden, 0, h + row * hStride, units);
+    }
+  }
+
+  /**
+   * The rest of the step of a GRU with the reset gate behind the product, for some groups.
+   *
+   * @param z per group of units the gates z, r and the product for n, a vector each
+   * @param xs the same of the input's products
+   * @param bias per group the bias of z, of r, and of the input side of n
+   * @param resetBias bias of the recurrent side of n
+   */
+  static void gru(
+      long z,
+      long zStride,
+      long xs,
+      long xStride,
+      long bias,
+      long resetBias,
+      long h,
+      long hStride,
+      int rows,
+      int groups) {
+    int units = groups * LANES;
+    ColdStart.count(3L * rows * units * PER_NUMBER);
+    float[] products = new float[3 * units];
+    float[] inputs = new float[3 * units];
+    float[] biases = new float[3 * units];
+    float[] resets = new float[units];
+    float[] hidden = new float[units];
+    read(bias, biases, 3 * units);
+    read(resetBias, resets, units);
+    for (int row = 0; row < rows; row++) {
+      read(z + row * zStride, products, 3 * units);
+      read(xs + row * xStride, inputs, 3 * units);
+      read(h + row * hStride, hidden, units);
+      for (int u = 0; u < units; u++) {
+        int at = u / LANES * 3 * LANES + u % LANES;
+        float update = sigmoid(products[at] + inputs[at] + biases[at]);
+        at += LANES;
+        float reset = sigmoid(products[at] + inputs[at] + biases[at]);
+        at += LANES;
+        float n = tanh(Math.fma(reset, products[at] + resets[u], inputs[at] + biases[at]));
+        hidden[u] = Math.fma(hidden[u] - n, update, n);
+      }
+      write(hidden, 0, h + row * hStride, units);
+    }
+  }
+
+  /** The rest of a tanh layer's step from the products on, for some groups of units. */
+  static void rnn(
+      long z,
+      long zStride,
+      long xs,
+      long xStride,
+      long bias,
+      long h,
+      long hStride,
+      int rows,
+      int groups) {
+    int units = groups * LANES;
+    ColdStart.count((long) rows * units * PER_NUMBER);
+    float[] products = new float[units];
+    float[] inputs = new float[units];
+    float[] biases = new float[units];
+    read(bias, biases, units);
+    for (int row = 0; row < rows; row++) {
+      read(z + row * zStride, products, units);
+      read(xs + row * xStride, inputs, units);
+      for (int u = 0; u < units; u++) {
+        products[u] = tanh(products[u] + inputs[u] + biases[u]);
+      }
+      write(products, 0, h + row * hStride, units);
+    }
+  }
+
+  /** {@code c = c + bias} over rows of whole vectors. */
+  static void addBias(long c, long cStride, int rows, int vectors, long bias) {
+    int size = vectors * LANES;
+    ColdStart.count((long) rows * size);
+    float[] biases = new float[size];
+    float[] sums = new float[size];
+    read(bias, biases, size);
+    for (int row = 0; row < rows; row++) {
+      read(c + row * cStride, sums, size);
+      for (int i = 0; i < size; i++) {
+        sums[i] += biases[i];
+      }
+      write(sums, 0, c + row * cStride, size);
+    }
+  }
+
+  /**
+   * Softmax or its logarithm of one row. What is added up is added up lane by lane, as vectors do.
+   */
+  static void softmax(long in, long out, int size, boolean logarithm) {
+    ColdStart.count(size * PER_NUMBER);
+    float[] x = new float[Lanes.padded(size)];
+    float[] terms = new float[x.length];
+    java.util.Arrays.fill(x, size, x.length, Float.NEGATIVE_INFINITY);
+    read(in, x, size);
+    float maximum = Float.NEGATIVE_INFINITY;
+    for (int lane = 0; lane < LANES; lane++) {
+      float largest = Float.NEGATIVE_INFINITY;
+      for (int i = lane; i < x.length; i += LANES) {
+        largest = x[i] > largest ? x[i] : largest;
+      }
+      maximum = Math.max(maximum, largest);
+    }
+    for (int i = 0; i < x.length; i++) {
+      terms[i] = negativeExp(x[i] - maximum);
+    }
+    double sum = 0;
+    for (int lane = 0; lane < LANES; lane++) {
+      float total = 0;
+      for (int i = lane; i < x.length; i += LANES) {
+        total += terms[i];
+      }
+      sum += total;
+    }
+    if (logarithm) {
+      float log = (float) Math.log(sum);
+      for (int i = 0; i < size; i++) {
+        x[i] = x[i] - maximum - log;
+      }
+      write(x, 0, out, size);
+    } else {
+      float factor = 1 / (float) sum;
+      for (int i = 0; i < size; i++) {
+        terms[i] *= factor;
+      }
+      write(terms, 0, out, size);
+    }
+  }
+
+  /** {@code e^x} for {@code x <= 0}, as {@link RowPasses#expSum} has it. */
+  private static float negativeExp(float x) {
+    float u = Math.abs(x);
+    u = u > EXP_LIMIT ? EXP_LIMIT : u;
+    float m = Math.fma(u, -LOG2_E, ROUND);
+    float n = m - ROUND;
+    float s = Math.fma(n, LN2_HIGH, u);
+    s = Math.fma(n, LN2_LOW, s);
+    float p = Math.fma(s, -E7, E6);
+    p = Math.fma(p, s, -E5);
+    p = Math.fma(p, s, E4);
+    p = Math.fma(p, s, -E3);
+    p = Math.fma(p, s, E2);
+    float t = Math.fma(p, s * s, -s) + 1f;
+    float scale = Float.intBitsToFloat((Float.floatToRawIntBits(m) << 23) + BIAS_64);
+    return t * scale * TWO_TO_MINUS_64;
+  }
+
+  /** {@link Activations#sigmoid} of one number. */
+  static float sigmoid(float x) {
+    float t = negativeExp(x < 0 ? x : -x);
+    return (x < 0 ? t : 1f) / (t + 1f);
+  }
+
+  /** {@link Activations#tanh} of one number. */
+  static float tanh(float x) {
+    float u = Math.abs(x);
+    u = u > TANH_LIMIT ? TANH_LIMIT : u;
+    float m = Math.fma(u, 2 * LOG2_E, ROUND);
+    float n = m - ROUND;
+    float r = Math.fma(n, -LN2_HIGH, u + u);
+    r = Math.fma(n, -LN2_LOW, r);
+    float p = Math.fma(r, E7, E6);
+    p = Math.fma(p, r, E5);
+    p = Math.fma(p, r, E4);
+    p = Math.fma(p, r, E3);
+    p = Math.fma(p, r, E2);
+    float scale = Float.intBitsToFloat((Float.floatToRawIntBits(m) << 23) + BIAS);
+    float e = Math.fma(scale, Math.fma(p, r * r, r), scale - 1f);
+    boolean large = e > 2f;
+    float q = (large ? 2f : e) / (e + 2f);
+    float y = large ? -q + 1f : q;
+    return Float.intBitsToFloat(Float.floatToRawIntBits(y) | Float.floatToRawIntBits(x) & SIGN);
+  }
+
+  private static void read(long from, float[] to, int count) {
+    MemorySegment.copy(MEMORY, ValueLayout.JAVA_FLOAT_UNALIGNED, from, to, 0, count);
+  }
+
+  private static void write(float[] from, int first, long to, int count) {
+    MemorySegment.copy(from, first, MEMORY, ValueLayout.JAVA_FLOAT_UNALIGNED, to, count);
+  }
+}
