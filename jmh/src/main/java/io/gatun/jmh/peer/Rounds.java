@@ -1,5 +1,7 @@
 package io.gatun.jmh.peer;
 
+import java.lang.management.CompilationMXBean;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -18,6 +20,10 @@ final class Rounds {
   private static final long BLOCK_NANOS = 40_000_000;
   private static final long SHORT_NANOS = 20_000_000;
   private static final long WARM_NANOS = 1_200_000_000;
+
+  private static final long MOST_WARM_NANOS = 10_000_000_000L;
+
+  private static final CompilationMXBean COMPILER = ManagementFactory.getCompilationMXBean();
 
   /** GNU OpenMP's and ONNX Runtime's threads have gone to sleep by then. */
   private static final long PAUSE_MILLIS = 60;
@@ -104,14 +110,28 @@ final class Rounds {
     }
   }
 
-  private static long warm(Peer<?> peer, long nanos) {
+  /**
+   * Runs for a while, and on until the JIT has had nothing to do for a while.
+   *
+   * @return nanoseconds of the last run
+   */
+  private static long warm(Peer<?> peer, long least) {
     long begin = System.nanoTime();
+    long quiet = begin;
+    long compiled = COMPILER.getTotalCompilationTime();
+    long now;
     long once;
     do {
       long start = System.nanoTime();
       peer.run();
-      once = Math.max(1, System.nanoTime() - start);
-    } while (System.nanoTime() - begin < nanos);
+      now = System.nanoTime();
+      once = Math.max(1, now - start);
+      long total = COMPILER.getTotalCompilationTime();
+      if (total != compiled) {
+        compiled = total;
+        quiet = now;
+      }
+    } while (now - begin < least || now - quiet < least / 3 && now - begin < MOST_WARM_NANOS);
     return once;
   }
 

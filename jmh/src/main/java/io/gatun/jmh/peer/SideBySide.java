@@ -100,6 +100,11 @@ public final class SideBySide {
           for (String name : result.names()) {
             print(String.format(Locale.ROOT, " %.3f |", result.median(name)));
           }
+          if (options.containsKey("verbose")) {
+            for (String name : result.names()) {
+              System.err.println(name + " " + Arrays.toString(result.millis(name)));
+            }
+          }
           double rate = problem.operations() / result.median(result.names().get(0)) / 1e6;
           print(String.format(Locale.ROOT, " %.2f | %.0f |%n", result.ratioToFastest(), rate));
           logarithms += Math.log(result.ratioToFastest());
