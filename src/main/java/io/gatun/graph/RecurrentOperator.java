@@ -27,13 +27,13 @@ import java.util.Set;
  * {@code [directions, …]} each, in the order of {@link RecurrentWeights#normalisation()}.
  */
 record RecurrentOperator(Cell cell) implements Operator {
-  private static final int BIAS = 3;
-  private static final int LENGTHS = 4;
-  private static final int HIDDEN = 5;
-  private static final int CELL = 6;
-  private static final int PEEPHOLES = 7;
-  private static final int PROJECTION = 8;
-  private static final int NORMALISATION = 9;
+  static final int BIAS = 3;
+  static final int LENGTHS = 4;
+  static final int HIDDEN = 5;
+  static final int CELL = 6;
+  static final int PEEPHOLES = 7;
+  static final int PROJECTION = 8;
+  static final int NORMALISATION = 9;
 
   /** Those whose {@code alpha} ONNX reads from the list; and those that read {@code beta}. */
   static final Set<Activation.Kind> WITH_ALPHA =
@@ -66,19 +66,19 @@ record RecurrentOperator(Cell cell) implements Operator {
     return cell.name();
   }
 
-  private static int directions(Attributes attributes) {
+  static int directions(Attributes attributes) {
     return attributes.string("direction", "forward").equals("bidirectional") ? 2 : 1;
   }
 
-  private static boolean batchFirst(Attributes attributes) {
+  static boolean batchFirst(Attributes attributes) {
     return attributes.integer("layout", 0) == 1;
   }
 
-  private static boolean directionsInner(Attributes attributes) {
+  static boolean directionsInner(Attributes attributes) {
     return attributes.integer("layout", 0) == 2;
   }
 
-  private static boolean reverse(Attributes attributes, int direction) {
+  static boolean reverse(Attributes attributes, int direction) {
     return direction == 1 || attributes.string("direction", "forward").equals("reverse");
   }
 
@@ -110,7 +110,7 @@ record RecurrentOperator(Cell cell) implements Operator {
     return all.subList(direction * each, (direction + 1) * each);
   }
 
-  private RecurrentSpec spec(Node node, int direction, int input, int hidden, int projection) {
+  RecurrentSpec spec(Node node, int direction, int input, int hidden, int projection) {
     Attributes attributes = node.attributes();
     try {
       return new RecurrentSpec(
@@ -205,6 +205,11 @@ record RecurrentOperator(Cell cell) implements Operator {
         inference.output(type, directions, batch, hidden);
       }
     }
+  }
+
+  @Override
+  public void copyForTraining(TrainingCopy copy) {
+    RecurrentGradients.copy(copy, this);
   }
 
   @Override
@@ -357,12 +362,12 @@ record RecurrentOperator(Cell cell) implements Operator {
     };
   }
 
-  private static Part part(Region whole, long offset) {
+  static Part part(Region whole, long offset) {
     return whole == null ? null : new Part(whole, new Region(), offset);
   }
 
   /** One direction's rows of a state: [directions, batch, size], or [batch, directions, size]. */
-  private static States states(
+  static States states(
       Region whole,
       Binding binding,
       int direction,
@@ -391,7 +396,7 @@ record RecurrentOperator(Cell cell) implements Operator {
   }
 
   /** A region that begins somewhere within another one, wherever that points. */
-  private record Part(Region whole, Region region, long offset) {
+  record Part(Region whole, Region region, long offset) {
     Region point() {
       // Without time steps or sequences there is nothing, not even where this would begin.
       long begin = Math.min(offset, whole.bytes());
@@ -403,7 +408,7 @@ record RecurrentOperator(Cell cell) implements Operator {
    * A state as the kernels want it, {@code [batch, size]}: in place, or through scratch memory
    * where the rows of two directions alternate.
    */
-  private record States(
+  record States(
       Part part,
       Region whole,
       Region rows,

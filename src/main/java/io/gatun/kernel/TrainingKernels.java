@@ -161,4 +161,16 @@ public interface TrainingKernels {
       double smoothing,
       Region scale,
       Region gradient);
+
+  /**
+   * Runs one direction of a recurrent layer over whole sequences and keeps what {@link
+   * #recurrentBackward} needs. The numbers are those of {@link Kernels#recurrent} up to rounding.
+   */
+  void recurrentForward(RecurrentTraining layer);
+
+  /**
+   * Walks one direction of a recurrent layer back through time, after {@link #recurrentForward}
+   * with the same operands. Time steps behind the end of a sequence have a gradient of 0.
+   */
+  void recurrentBackward(RecurrentTraining layer);
 }

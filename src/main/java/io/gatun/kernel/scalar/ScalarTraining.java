@@ -8,6 +8,9 @@ import static io.gatun.kernel.scalar.HostKernels.segment;
 import static io.gatun.kernel.scalar.HostKernels.writable;
 
 import io.gatun.kernel.Activation;
+import io.gatun.kernel.RecurrentCall;
+import io.gatun.kernel.RecurrentSpec;
+import io.gatun.kernel.RecurrentTraining;
 import io.gatun.kernel.Reduction;
 import io.gatun.kernel.Region;
 import io.gatun.kernel.TrainingKernels;
@@ -27,16 +30,21 @@ public class ScalarTraining implements TrainingKernels {
   /** The type of real numbers. */
   protected final DType real;
 
+  private final ScalarKernels kernels;
   private final Scratch scratch = new Scratch(1);
+  private final ScalarRecurrentTraining recurrence;
 
   /** For the kernels that it is a part of, and for subclasses. */
-  protected ScalarTraining(HostKernels kernels) {
+  protected ScalarTraining(ScalarKernels kernels) {
+    this.kernels = kernels;
     this.real = kernels.real;
+    this.recurrence = new ScalarRecurrentTraining(real);
   }
 
   /** Gives scratch memory back; another operation would take new. */
   protected void clear() {
     scratch.clear();
+    recurrence.clear();
   }
 
   private double[] row(int slot, int size) {
@@ -483,5 +491,122 @@ public class ScalarTraining implements TrainingKernels {
   protected static long label(Region labels, DType type, int at) {
     MemorySegment memory = segment(labels);
     return Elements.getLong(memory, type, labels.offset() + (long) at * type.bytes());
+  }
+
+  // ---- recurrent layers -----------------------------------------------------------------------
+
+  @Override
+  public void recurrentForward(RecurrentTraining layer) {
+    checkRecurrent(layer);
+    recurrence.forward(layer);
+  }
+
+  @Override
+  public void recurrentBackward(RecurrentTraining layer) {
+    checkRecurrent(layer);
+    checkBackward(layer);
+    recurrence.backward(layer);
+  }
+
+  /** The checks at the door of both passes of a recurrent layer. */
+  protected final void checkRecurrent(RecurrentTraining layer) {
+    RecurrentSpec spec = layer.spec;
+    RecurrentCall call = layer.call;
+    long rows = (long) spec.gates() * spec.hiddenSize();
+    kernels.checkRecurrent(spec, call);
+    if (call.output == null) {
+      throw new IllegalArgumentException("the output is missing, which training needs");
+    }
+    readable("input weights", layer.inputWeights, realBytes(rows * spec.inputSize()));
+    readable("recurrent weights", layer.recurrentWeights, realBytes(rows * spec.stateSize()));
+    readableIf("bias", layer.bias, 2 * rows);
+    readableIf("peepholes", layer.peepholes, 3L * spec.hiddenSize());
+    if (spec.projectionSize() > 0) {
+      readable(
+          "projection",
+          layer.projection,
+          realBytes((long) spec.projectionSize() * spec.hiddenSize()));
+    }
+    if (spec.layerNormalised()) {
+      int count = spec.cell() == RecurrentSpec.Cell.LSTM ? 6 : 4;
+      if (layer.normalisation.length != count) {
+        throw new IllegalArgumentException(
+            "layer normalisation has "
+                + layer.normalisation.length
+                + " weights, expected "
+                + count);
+      }
+      for (int i = 0; i < count; i++) {
+        readable(
+            "layer normalisation",
+            layer.normalisation[i],
+            realBytes(i < 4 ? rows : spec.hiddenSize()));
+      }
+    }
+    readableIf("hidden mask", layer.hiddenMask, (long) call.batch * spec.stateSize());
+    writable(
+        "kept",
+        layer.kept,
+        realBytes(bytes((long) call.time * call.batch, RecurrentTraining.keptSize(spec))));
+  }
+
+  /** The checks at the door of the way back. */
+  private void checkBackward(RecurrentTraining layer) {
+    RecurrentSpec spec = layer.spec;
+    RecurrentCall call = layer.call;
+    long rows = (long) spec.gates() * spec.hiddenSize();
+    long states = (long) call.batch * spec.stateSize();
+    long cells = (long) call.batch * spec.hiddenSize();
+    readableIf(
+        "output gradient",
+        layer.outputGradient,
+        reach(
+            "output gradient",
+            call.time,
+            call.outputTimeStride,
+            call.batch,
+            call.outputRowStride,
+            spec.stateSize()));
+    readableIf("final hidden gradient", layer.finalHiddenGradient, states);
+    readableIf("final cell gradient", layer.finalCellGradient, cells);
+    writableIf(
+        "input gradient",
+        layer.inputGradient,
+        reach(
+            "input gradient",
+            call.time,
+            call.inputTimeStride,
+            call.batch,
+            call.inputRowStride,
+            spec.inputSize()));
+    writableIf("initial hidden gradient", layer.initialHiddenGradient, states);
+    writableIf("initial cell gradient", layer.initialCellGradient, cells);
+    writableIf("input weights' gradient", layer.inputWeightsGradient, rows * spec.inputSize());
+    writableIf(
+        "recurrent weights' gradient", layer.recurrentWeightsGradient, rows * spec.stateSize());
+    writableIf("bias gradient", layer.biasGradient, 2 * rows);
+    writableIf("peepholes' gradient", layer.peepholesGradient, 3L * spec.hiddenSize());
+    writableIf(
+        "projection's gradient",
+        layer.projectionGradient,
+        (long) spec.projectionSize() * spec.hiddenSize());
+    for (int i = 0; i < layer.normalisationGradients.length; i++) {
+      writableIf(
+          "layer normalisation's gradient",
+          layer.normalisationGradients[i],
+          i < 4 ? rows : spec.hiddenSize());
+    }
+  }
+
+  private void readableIf(String operand, Region region, long count) {
+    if (region != null) {
+      readable(operand, region, realBytes(count));
+    }
+  }
+
+  private void writableIf(String operand, Region region, long count) {
+    if (region != null) {
+      writable(operand, region, realBytes(count));
+    }
   }
 }
