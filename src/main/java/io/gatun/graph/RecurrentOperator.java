@@ -2,6 +2,7 @@ package io.gatun.graph;
 
 import io.gatun.kernel.Activation;
 import io.gatun.kernel.Kernels;
+import io.gatun.kernel.PackedEmbedding;
 import io.gatun.kernel.PackedRecurrent;
 import io.gatun.kernel.RecurrentCall;
 import io.gatun.kernel.RecurrentSpec;
@@ -25,8 +26,13 @@ import java.util.Set;
  * <p>Beyond ONNX, an LSTM may have a projection (input 8, {@code [directions, projection,
  * hidden]}), and every cell layer normalisation: attribute {@code epsilon} and inputs 9 to 14,
  * {@code [directions, …]} each, in the order of {@link RecurrentWeights#normalisation()}.
+ *
+ * <p>With a table X are tokens, int32 or int64 without the last axis: the rows of the table that
+ * the layer takes as its input.
+ *
+ * @param table {@code [rows, input]}, or {@code null}
  */
-record RecurrentOperator(Cell cell) implements Operator {
+record RecurrentOperator(Cell cell, Constant table) implements Operator {
   static final int BIAS = 3;
   static final int LENGTHS = 4;
   static final int HIDDEN = 5;
@@ -34,6 +40,9 @@ record RecurrentOperator(Cell cell) implements Operator {
   static final int PEEPHOLES = 7;
   static final int PROJECTION = 8;
   static final int NORMALISATION = 9;
+
+  /** Numbers that the products of an embedding's rows may have: 32 MiB in float32. */
+  private static final long MOST_PRODUCTS = 1L << 23;
 
   /** Those whose {@code alpha} ONNX reads from the list; and those that read {@code beta}. */
   static final Set<Activation.Kind> WITH_ALPHA =
@@ -56,14 +65,42 @@ record RecurrentOperator(Cell cell) implements Operator {
 
   static List<Operator> all() {
     return List.of(
-        new RecurrentOperator(Cell.RNN),
-        new RecurrentOperator(Cell.GRU),
-        new RecurrentOperator(Cell.LSTM));
+        new RecurrentOperator(Cell.RNN, null),
+        new RecurrentOperator(Cell.GRU, null),
+        new RecurrentOperator(Cell.LSTM, null));
   }
 
   @Override
   public String type() {
-    return cell.name();
+    return table == null ? cell.name() : "Gather+" + cell.name();
+  }
+
+  /**
+   * The layer with an embedding in front of it as one node that takes tokens; {@code null} where
+   * the device would form too large a table of products.
+   */
+  static Node join(Node layer, Node gather) {
+    Value tokens = gather.inputs().get(1);
+    Constant table = gather.inputs().get(0).constant();
+    if (table == null
+        || table.shape().rank() != 2
+        || tokens.rank() != 2
+        || table.shape().elements() == 0) {
+      return null;
+    }
+    long products = Math.multiplyExact(table.shape().dim(0), layer.inputs().get(1).dim(1).size());
+    if (products > MOST_PRODUCTS) {
+      return null;
+    }
+    List<Value> inputs = new ArrayList<>(layer.inputs());
+    inputs.set(0, tokens);
+    Cell cell = ((RecurrentOperator) layer.operator()).cell;
+    return new Node(
+        layer.name(),
+        new RecurrentOperator(cell, table),
+        layer.attributes(),
+        inputs,
+        layer.outputs());
   }
 
   static int directions(Attributes attributes) {
@@ -130,13 +167,15 @@ record RecurrentOperator(Cell cell) implements Operator {
 
   @Override
   public void infer(Inference inference) {
-    ElementwiseOperators.requireReal(inference);
+    if (table == null) {
+      ElementwiseOperators.requireReal(inference);
+    }
     Attributes attributes = inference.attributes();
     boolean batchFirst = batchFirst(attributes);
-    inference.expectRank(0, 3);
+    inference.expectRank(0, table == null ? 3 : 2);
     Dim time = inference.dim(0, batchFirst ? 1 : 0);
     Dim batch = inference.dim(0, batchFirst ? 0 : 1);
-    Dim input = inference.dim(0, 2);
+    Dim input = table == null ? inference.dim(0, 2) : Dim.of(table.shape().dim(1));
     Dim directions = Dim.of(directions(attributes));
     inference.expectRank(1, 3);
     inference.expectRank(2, 3);
@@ -186,7 +225,7 @@ record RecurrentOperator(Cell cell) implements Operator {
     }
     // The settings are checked here so that a wrong one is known when the node is added.
     spec(inference.node(), 0, 0, Math.toIntExact(hidden.size()), 0);
-    DType type = inference.type(0);
+    DType type = inference.type(table == null ? 0 : 1);
     if (batchFirst) {
       inference.output(type, batch, time, directions, state);
       inference.output(type, batch, directions, state);
@@ -217,8 +256,13 @@ record RecurrentOperator(Cell cell) implements Operator {
     Node node = compilation.node();
     int directions = directions(compilation.attributes());
     PackedRecurrent[] packed = new PackedRecurrent[directions];
+    PackedEmbedding[] embeddings = new PackedEmbedding[directions];
     for (int d = 0; d < directions; d++) {
       packed[d] = pack(compilation, d, directions);
+      if (table != null) {
+        Tensor rows = table.tensor(compilation.scratch());
+        embeddings[d] = compilation.own(compilation.device().pack(packed[d], rows));
+      }
     }
     return new Compiled() {
       @Override
@@ -235,7 +279,7 @@ record RecurrentOperator(Cell cell) implements Operator {
 
       @Override
       public Step bind(Binding binding) {
-        return RecurrentOperator.this.bind(binding, node, packed);
+        return RecurrentOperator.this.bind(binding, node, packed, embeddings);
       }
     };
   }
@@ -297,15 +341,17 @@ record RecurrentOperator(Cell cell) implements Operator {
     return compilation.own(compilation.device().pack(spec, weights));
   }
 
-  private Step bind(Binding binding, Node node, PackedRecurrent[] packed) {
+  private Step bind(
+      Binding binding, Node node, PackedRecurrent[] packed, PackedEmbedding[] embeddings) {
     int directions = packed.length;
     boolean batchFirst = batchFirst(node.attributes());
     boolean inner = directionsInner(node.attributes());
     long[] x = binding.inputDims(0);
     long time = x[batchFirst ? 1 : 0];
     long batch = x[batchFirst ? 0 : 1];
-    long input = x[2];
-    int bytes = binding.inputType(0).bytes();
+    // Strides count elements of what the layer is given: numbers, or tokens.
+    long input = table == null ? x[2] : 1;
+    int bytes = binding.inputType(table == null ? 0 : 1).bytes();
     Direction[] all = new Direction[directions];
     for (int d = 0; d < directions; d++) {
       long state = packed[d].spec().stateSize();
@@ -314,7 +360,13 @@ record RecurrentOperator(Cell cell) implements Operator {
       call.reverse = reverse(node.attributes(), d);
       call.time = Math.toIntExact(time);
       call.batch = Math.toIntExact(batch);
-      call.input = binding.input(0);
+      if (table == null) {
+        call.input = binding.input(0);
+      } else {
+        call.embedding = embeddings[d];
+        call.tokens = binding.input(0);
+        call.tokenType = binding.inputType(0);
+      }
       call.inputTimeStride = batchFirst ? input : batch * input;
       call.inputRowStride = batchFirst ? time * input : input;
       call.lengths = binding.has(LENGTHS) ? binding.input(LENGTHS) : null;

@@ -81,6 +81,15 @@ public interface Device extends AutoCloseable {
   }
 
   /**
+   * Packs a table whose rows a recurrent layer takes as its input.
+   *
+   * @param layer a layer of this device; it must live as long
+   * @param table {@code [rows, input]}, any strides, any floating-point type
+   * @throws io.gatun.tensor.ShapeException if the layer's input has another size
+   */
+  PackedEmbedding pack(PackedRecurrent layer, Tensor table);
+
+  /**
    * Packs the weights of a convolution, in float32: they are few, and used often.
    *
    * @param weights {@code [outputChannels, inputChannels / groups, kernel...]}

@@ -1,5 +1,7 @@
 package io.gatun.kernel;
 
+import io.gatun.tensor.DType;
+
 /**
  * The operands of one run of a recurrent layer in one direction. Made once and filled in again
  * before a run where something changed, so that running makes no object. Strides count elements;
@@ -23,10 +25,25 @@ public final class RecurrentCall {
   /** {@code [time, batch, input]} through the strides below. */
   public Region input;
 
-  /** From one time step of the input to the next. */
+  /**
+   * Where the input is rows of a table, that table, packed for the layer; {@code null} where it is
+   * {@link #input}.
+   */
+  public PackedEmbedding embedding;
+
+  /**
+   * The table's rows, int32 or int64 {@code [time, batch]} through the strides below; a negative
+   * one counts from the end. Those behind a sequence's end must be rows of the table, too.
+   */
+  public Region tokens;
+
+  /** What {@link #tokens} are: int32 or int64. */
+  public DType tokenType;
+
+  /** From one time step of the input, or the tokens, to the next. */
   public long inputTimeStride;
 
-  /** From one sequence of the input to the next. */
+  /** From one sequence of the input, or the tokens, to the next. */
   public long inputRowStride;
 
   /** int32 {@code [batch]}, each from 0 to {@link #time}; {@code null} if all are full. */

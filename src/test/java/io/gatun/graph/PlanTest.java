@@ -53,6 +53,38 @@ class PlanTest {
   }
 
   @Test
+  void anEmbeddingAndTheLayerBehindItAreOneNodeWhetherOrNotTheEmbeddingIsAskedFor() {
+    try (Arena arena = Arena.ofConfined()) {
+      Graph.Builder g = Graph.builder("told");
+      Value tokens = g.input("tokens", DType.INT32, "time", "batch");
+      Value table = g.constant("table", Networks.random(arena, random, 7, 4));
+      Value rows = g.node("rows", "Gather", Attributes.NONE, table, tokens);
+      Value w = g.constant("W", Networks.random(arena, random, 2, 15, 4));
+      Value r = g.constant("R", Networks.random(arena, random, 2, 15, 5));
+      g.node(
+          "gru",
+          "GRU",
+          Attributes.of("direction", "bidirectional"),
+          List.of(rows, w, r),
+          List.of("steps", "last"));
+      Graph graph = g.build();
+      Tensor input = Tensor.ofInts(arena, new int[] {0, 3, 6, 3, -1, 2}, 3, 2);
+      try (Plan joined = Plan.on(device, graph, "steps", "last");
+          Plan apart = Plan.on(device, graph, "rows", "steps", "last");
+          Execution one = joined.newExecution();
+          Execution other = apart.newExecution()) {
+        assertEquals(List.of("gru"), joined.nodes().stream().map(Node::name).toList());
+        assertEquals("Gather+GRU", joined.nodes().get(0).operator().type());
+        assertEquals(List.of("rows", "gru"), apart.nodes().stream().map(Node::name).toList());
+        one.input("tokens", input).run();
+        other.input("tokens", input).run();
+        assertArrayEquals(one.output("steps").toFloats(), other.output("steps").toFloats());
+        assertArrayEquals(one.output("last").toFloats(), other.output("last").toFloats());
+      }
+    }
+  }
+
+  @Test
   void everyValueIsTheSameWhetherAskedAloneOrWithAllOthers() {
     try (Arena arena = Arena.ofConfined()) {
       Graph graph = Networks.tagger(arena, random);

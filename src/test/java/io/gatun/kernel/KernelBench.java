@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.function.IntToDoubleFunction;
 
@@ -220,6 +221,18 @@ final class KernelBench implements AutoCloseable {
     Packed<T> packed = new Packed<>();
     for (Side side : List.of(tested, reference)) {
       T one = packing.apply(side.device);
+      packed.each.add(one);
+      resources.add(one);
+    }
+    return packed;
+  }
+
+  /** Packs something for both devices that belongs to something packed. */
+  <S extends AutoCloseable, T extends AutoCloseable> Packed<T> packWith(
+      Packed<S> first, BiFunction<Device, S, T> packing) {
+    Packed<T> packed = new Packed<>();
+    for (Side side : List.of(tested, reference)) {
+      T one = packing.apply(side.device, side.of(first));
       packed.each.add(one);
       resources.add(one);
     }

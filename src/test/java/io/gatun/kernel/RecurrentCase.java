@@ -116,6 +116,12 @@ final class RecurrentCase {
 
   final double[] cell;
 
+  // Where the input is rows of a table.
+  private Packed<PackedEmbedding> embedding;
+  private int rows;
+  private int[] tokens;
+  private boolean told;
+
   RecurrentCase(
       KernelBench bench, Variant variant, int input, int hiddenSize, int time, int batch) {
     this.bench = bench;
@@ -197,6 +203,31 @@ final class RecurrentCase {
     return run(side, time, batch, reverse, x, lengths, hidden, cell);
   }
 
+  /** Makes the input rows of a random table. */
+  void embed(int tableRows) {
+    int input = spec.inputSize();
+    rows = tableRows;
+    double[] table = bench.numbers(rows * input, 1);
+    embedding =
+        bench.packWith(
+            packed, (device, layer) -> device.pack(layer, bench.tensor(table, rows, input)));
+    tokens = new int[time * batch];
+    for (int i = 0; i < tokens.length; i++) {
+      tokens[i] = bench.random.nextInt(rows);
+      System.arraycopy(table, tokens[i] * input, x, i * input, input);
+    }
+  }
+
+  /** Runs everything as it is, but that the layer is told the rows of the table. */
+  Result runTold(Side side) {
+    told = true;
+    try {
+      return run(side);
+    } finally {
+      told = false;
+    }
+  }
+
   /** Runs the layer over other sequences, laid out in memory in some way or other. */
   Result run(
       Side side,
@@ -241,7 +272,22 @@ final class RecurrentCase {
     Operand output = bench.output(time * batch * (state + outputGap));
     Operand finalHidden = bench.output(batch * state);
     Operand finalCell = lstm ? bench.output(batch * spec.hiddenSize()) : null;
-    call.input = side.of(bench.reals(laid));
+    if (told) {
+      call.embedding = side.of(embedding);
+      call.tokenType = bench.random.nextBoolean() ? DType.INT32 : DType.INT64;
+      boolean timeFirst = bench.random.nextBoolean();
+      call.inputTimeStride = timeFirst ? batch : 1;
+      call.inputRowStride = timeFirst ? 1 : time;
+      long[] numbers = new long[time * batch];
+      for (int i = 0; i < numbers.length; i++) {
+        int at = (int) (i / batch * call.inputTimeStride + i % batch * call.inputRowStride);
+        // Counted from the front or from the end.
+        numbers[at] = tokens[i] - (bench.random.nextInt(4) == 0 ? rows : 0);
+      }
+      call.tokens = side.of(bench.integers(call.tokenType, numbers));
+    } else {
+      call.input = side.of(bench.reals(laid));
+    }
     call.lengths = lengths == null ? null : side.of(bench.integers(DType.INT32, lengths));
     call.initialHidden = hidden == null ? null : side.of(bench.reals(hidden));
     call.initialCell = cell == null ? null : side.of(bench.reals(cell));

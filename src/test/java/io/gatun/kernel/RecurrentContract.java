@@ -287,6 +287,63 @@ interface RecurrentContract {
   }
 
   @Test
+  default void tokensOfATableGiveTheBitsOfItsRows() {
+    try (KernelBench bench = bench("embedding")) {
+      List<Side> several = List.of(bench.withWorkers(2), bench.withWorkers(8));
+      for (Variant variant : Variant.values()) {
+        for (int round = 0; round < 3; round++) {
+          int batch = round == 0 ? 1 + bench.random.nextInt(300) : 1 + bench.random.nextInt(40);
+          int hidden = 1 + bench.random.nextInt(40);
+          int input = 1 + bench.random.nextInt(20);
+          int time = 1 + bench.random.nextInt(9);
+          RecurrentCase layer = new RecurrentCase(bench, variant, input, hidden, time, batch);
+          layer.embed(1 + bench.random.nextInt(5));
+          Result rows = layer.run(bench.tested);
+          sameBits("tokens", layer, rows, layer.runTold(bench.tested));
+          for (Side side : several) {
+            sameBits("tokens with workers", layer, rows, layer.runTold(side));
+          }
+          sameBits("reference", layer, layer.run(bench.reference), layer.runTold(bench.reference));
+          bench.clear();
+        }
+      }
+    }
+  }
+
+  @Test
+  default void tokensThatAreNoRowsAreRefused() {
+    try (KernelBench bench = bench("hostile tokens")) {
+      RecurrentCase layer = new RecurrentCase(bench, Variant.GRU_AFTER, 3, 4, 2, 2);
+      Side side = bench.tested;
+      PackedRecurrent packed = side.of(layer.packed);
+      assertThrows(
+          ShapeException.class, () -> side.kernels().device().pack(packed, bench.tensor(1, 5, 4)));
+      try (PackedEmbedding table = side.kernels().device().pack(packed, bench.tensor(1, 5, 3))) {
+        assertEquals(5, table.rows());
+        assertTrue(table.bytes() > 0);
+        RecurrentCall call = new RecurrentCall();
+        call.time = 2;
+        call.batch = 2;
+        call.embedding = table;
+        call.tokenType = DType.INT32;
+        call.inputTimeStride = 2;
+        call.inputRowStride = 1;
+        Kernels k = side.kernels();
+        for (int wrong : new int[] {5, -6, Integer.MAX_VALUE, Integer.MIN_VALUE}) {
+          call.tokens = side.of(bench.integers(DType.INT32, 0, 4, wrong, 0));
+          IndexOutOfBoundsException e =
+              assertThrows(IndexOutOfBoundsException.class, () -> k.recurrent(packed, call));
+          assertTrue(e.getMessage().contains("number 2 is " + wrong), e.getMessage());
+        }
+        call.tokens = side.of(bench.integers(DType.INT32, 0, 4, 1));
+        Refusals.tooShort("tokens", () -> k.recurrent(packed, call));
+        call.tokens = side.of(bench.integers(DType.INT32, 0, 4, 1, -5));
+        k.recurrent(packed, call);
+      }
+    }
+  }
+
+  @Test
   default void withoutStepsTheFinalStateIsTheInitialOne() {
     try (KernelBench bench = bench("no steps")) {
       for (Variant variant : Variant.values()) {

@@ -4,6 +4,7 @@ import io.gatun.kernel.Buffer;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.HostBuffer;
 import io.gatun.kernel.Kernels;
+import io.gatun.kernel.RecurrentCall;
 import io.gatun.kernel.Region;
 import io.gatun.kernel.Workers;
 import io.gatun.tensor.DType;
@@ -228,6 +229,45 @@ public abstract class HostKernels implements Kernels {
             "lengths: sequence " + i + " has length " + length + ", expected 0 to " + most);
       }
     }
+  }
+
+  /** Checks the tokens of a recurrent layer, also those behind the sequences' ends. */
+  protected static void checkTokens(RecurrentCall call, int time, int batch) {
+    indexType(call.tokenType);
+    long in = reach("tokens", time, call.inputTimeStride, batch, call.inputRowStride, 1);
+    readable("tokens", call.tokens, bytes(in, call.tokenType.bytes()));
+    MemorySegment tokens = segment(call.tokens);
+    long rows = call.embedding.rows();
+    for (int t = 0; t < time; t++) {
+      for (int b = 0; b < batch; b++) {
+        long at = t * call.inputTimeStride + b * call.inputRowStride;
+        long token =
+            Elements.getLong(
+                tokens, call.tokenType, call.tokens.offset() + at * call.tokenType.bytes());
+        if (token < -rows || token >= rows) {
+          throw new IndexOutOfBoundsException(
+              "tokens: number "
+                  + ((long) t * batch + b)
+                  + " is "
+                  + token
+                  + ", the table has "
+                  + rows
+                  + " rows");
+        }
+      }
+    }
+  }
+
+  /** One of the checked tokens, as a row of the table. */
+  protected static int tokenAt(RecurrentCall call, long at) {
+    long token =
+        Elements.getLong(
+            segment(call.tokens),
+            call.tokenType,
+            call.tokens.offset() + at * call.tokenType.bytes());
+    long rows = call.embedding.rows();
+    // Clamped although checked: another thread may have written there since.
+    return (int) Math.max(0, Math.min(rows - 1, token < 0 ? token + rows : token));
   }
 
   /** One of the checked lengths. */

@@ -43,6 +43,13 @@ final class Rows {
     }
   }
 
+  /** Reads a row. */
+  void get(int row, double[] into) {
+    for (int j = 0; j < columns; j++) {
+      into[j] = get(row, j);
+    }
+  }
+
   private double get(int row, int column) {
     return singles != null ? singles[row][column] : doubles[row][column];
   }

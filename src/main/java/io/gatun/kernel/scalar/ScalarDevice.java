@@ -3,6 +3,7 @@ package io.gatun.kernel.scalar;
 import io.gatun.kernel.ConvolutionSpec;
 import io.gatun.kernel.Kernels;
 import io.gatun.kernel.PackedConvolution;
+import io.gatun.kernel.PackedEmbedding;
 import io.gatun.kernel.PackedMatrix;
 import io.gatun.kernel.PackedRecurrent;
 import io.gatun.kernel.RecurrentSpec;
@@ -61,6 +62,11 @@ public class ScalarDevice extends HostDevice {
   @Override
   public PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights, WeightFormat format) {
     return new ScalarRecurrent(real(), spec, weights, format);
+  }
+
+  @Override
+  public PackedEmbedding pack(PackedRecurrent layer, Tensor table) {
+    return new ScalarEmbedding(real(), layer, table);
   }
 
   @Override

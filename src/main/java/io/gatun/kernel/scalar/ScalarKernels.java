@@ -197,9 +197,14 @@ public class ScalarKernels extends HostKernels {
   @Override
   public void recurrent(PackedRecurrent layer, RecurrentCall call) {
     ScalarRecurrent weights = own(ScalarRecurrent.class, "layer", layer);
+    if (call.embedding != null) {
+      own(ScalarEmbedding.class, "embedding", call.embedding);
+    }
     checkRecurrent(layer.spec(), call);
     boolean shareable =
-        (call.input.buffer() == null || shareable(call.input))
+        (call.embedding != null
+                ? shareable(call.tokens)
+                : call.input.buffer() == null || shareable(call.input))
             && shareable(call.lengths)
             && shareable(call.initialHidden)
             && shareable(call.initialCell)
@@ -214,9 +219,13 @@ public class ScalarKernels extends HostKernels {
     int time = (int) count("time", call.time);
     int batch = (int) count("batch", call.batch);
     int state = spec.stateSize();
-    long in =
-        reach("input", time, call.inputTimeStride, batch, call.inputRowStride, spec.inputSize());
-    readable("input", call.input, realBytes(in));
+    if (call.embedding != null) {
+      checkTokens(call, time, batch);
+    } else {
+      long in =
+          reach("input", time, call.inputTimeStride, batch, call.inputRowStride, spec.inputSize());
+      readable("input", call.input, realBytes(in));
+    }
     checkLengths(call.lengths, batch, time);
     long states = realBytes((long) batch * state);
     long cells = realBytes((long) batch * spec.hiddenSize());

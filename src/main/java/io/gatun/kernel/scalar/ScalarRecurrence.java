@@ -32,6 +32,7 @@ final class ScalarRecurrence implements Workers.Task {
   private final Scratch scratch;
   private ScalarRecurrent layer;
   private RecurrentCall call;
+  private ScalarEmbedding embedding;
 
   ScalarRecurrence(DType real, Scratch scratch) {
     this.real = real;
@@ -42,6 +43,7 @@ final class ScalarRecurrence implements Workers.Task {
   int begin(ScalarRecurrent layer, RecurrentCall call) {
     this.layer = layer;
     this.call = call;
+    this.embedding = (ScalarEmbedding) call.embedding;
     return call.batch;
   }
 
@@ -67,14 +69,18 @@ final class ScalarRecurrence implements Workers.Task {
     for (int step = 0; step < length; step++) {
       int t = call.reverse ? length - 1 - step : step;
       long at = t * call.inputTimeStride + sequence * call.inputRowStride;
-      Elements.load(
-          HostKernels.segment(call.input),
-          real,
-          call.input.offset() + at * real.bytes(),
-          1,
-          x,
-          0,
-          spec.inputSize());
+      if (call.embedding != null) {
+        embedding.table.get(HostKernels.tokenAt(call, at), x);
+      } else {
+        Elements.load(
+            HostKernels.segment(call.input),
+            real,
+            call.input.offset() + at * real.bytes(),
+            1,
+            x,
+            0,
+            spec.inputSize());
+      }
       Arrays.fill(fromInput, 0, gates, 0);
       layer.input.addProduct(x, 0, gates, fromInput, 0);
       if (layer.normalisation != null) {

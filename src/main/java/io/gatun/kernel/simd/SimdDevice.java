@@ -3,6 +3,7 @@ package io.gatun.kernel.simd;
 import io.gatun.kernel.ConvolutionSpec;
 import io.gatun.kernel.Kernels;
 import io.gatun.kernel.PackedConvolution;
+import io.gatun.kernel.PackedEmbedding;
 import io.gatun.kernel.PackedMatrix;
 import io.gatun.kernel.PackedRecurrent;
 import io.gatun.kernel.RecurrentSpec;
@@ -44,6 +45,12 @@ public final class SimdDevice extends ScalarDevice {
   @Override
   public PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights, WeightFormat format) {
     return SimdPackedRecurrent.pack(spec, weights, format);
+  }
+
+  @Override
+  public PackedEmbedding pack(PackedRecurrent layer, Tensor table) {
+    return new SimdPackedEmbedding(
+        SimdKernels.own(SimdPackedRecurrent.class, "layer", layer), table);
   }
 
   @Override

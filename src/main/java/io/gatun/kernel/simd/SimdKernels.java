@@ -31,6 +31,7 @@ final class SimdKernels extends ScalarKernels {
   private final Scratch[] scratch;
   private final MultiplyRun multiply;
   private final RecurrentRun recurrent;
+  private final EmbeddedRun embedded;
   private final BatchedRun batched;
   private final ConvolutionRun convolution;
   private final BinaryRun binary = new BinaryRun();
@@ -44,11 +45,12 @@ final class SimdKernels extends ScalarKernels {
     }
     multiply = new MultiplyRun(scratch);
     recurrent = new RecurrentRun(workers, scratch);
+    embedded = new EmbeddedRun(workers, scratch);
     batched = new BatchedRun(scratch);
     convolution = new ConvolutionRun(scratch);
   }
 
-  private static <T> T own(Class<T> type, String operand, Object packed) {
+  static <T> T own(Class<T> type, String operand, Object packed) {
     if (!type.isInstance(packed)) {
       throw new IllegalArgumentException(
           operand
@@ -92,11 +94,27 @@ final class SimdKernels extends ScalarKernels {
   public void recurrent(PackedRecurrent layer, RecurrentCall call) {
     SimdPackedRecurrent packed = own(SimdPackedRecurrent.class, "layer", layer);
     packed.input().checkOpen("layer");
+    if (call.embedding != null) {
+      own(SimdPackedEmbedding.class, "embedding", call.embedding).checkOpen(packed);
+    }
     checkRecurrent(packed.spec(), call);
     if (call.batch == 0) {
       return;
     }
     boolean lstm = packed.spec().cell() == Cell.LSTM;
+    if (call.embedding != null) {
+      embedded.prepare(
+          call,
+          address(call.tokens),
+          address(call.lengths),
+          address(call.initialHidden),
+          lstm ? address(call.initialCell) : 0,
+          address(call.output),
+          address(call.finalHidden),
+          lstm ? address(call.finalCell) : 0);
+      workers.run(embedded.parts(), embedded);
+      return;
+    }
     recurrent.prepare(
         packed,
         call,
