@@ -89,4 +89,18 @@ class LauncherTest {
     assertEquals("-1", shell("./gatun </dev/null"));
     assertEquals("120", shell("echo x | ./gatun"));
   }
+
+  @Test
+  void anArchiveOfClassesThatCannotBeMadeOrReadDoesNoHarm() throws Exception {
+    String archives =
+        "cd cli/target; for a in *.jsa; do [[ -s $a ]] && echo full || echo empty; done";
+    assertEquals("120", shell("echo x | ./gatun"));
+    assertEquals("empty", shell(archives));
+    for (String content : new String[] {"echo garbage", "head -c 9999999 /dev/zero"}) {
+      String write = "for a in cli/target/*.jsa; do " + content + " >$a; done; ";
+      assertEquals("120", shell(write + "echo x | ./gatun"), content);
+    }
+    assertEquals("120", shell("rm cli/target/*.jsa; chmod a-w cli/target; echo x | ./gatun"));
+    assertEquals("120", shell("chmod u+w cli/target; echo x | ./gatun"));
+  }
 }
