@@ -21,17 +21,17 @@ public enum WeightFormat {
   /**
    * Whole numbers from −127 to 127, symmetric around 0, times a scale for each output: a column of
    * a matrix product; in a recurrent layer a unit of a gate, for input and recurrent weights each
-   * its own. The scale is the largest absolute value of the channel's weights divided by 127, and a
-   * weight is the nearest multiple, ties to even. A sum is formed of the whole numbers and scaled
-   * at its end. A quarter of the memory.
+   * its own. The scale is the largest absolute value of the channel's weights divided by 127, but
+   * no less than 2⁻¹⁰², and a weight is the nearest multiple, ties to even. A sum is formed of the
+   * whole numbers and scaled at its end; before that it may grow to 2¹⁰⁴. A quarter of the memory.
    */
   INT8(8);
 
   /** The largest whole number of {@link #INT8}. */
   public static final int LARGEST = 127;
 
-  /** Smaller scales are of no use, and dividing by them would leave the range of float32. */
-  private static final float LEAST_SCALE = Float.MIN_NORMAL;
+  /** Smaller scales are of no use, and leave no room below them in the range of float32. */
+  private static final float LEAST_SCALE = 0x1p-102f;
 
   private final int bits;
 

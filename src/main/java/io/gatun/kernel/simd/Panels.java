@@ -92,7 +92,7 @@ final class Panels implements AutoCloseable {
     int last = Math.min(columns.length, first + width * LANES);
     for (int column = first; column < last; column++) {
       if (scale != null) {
-        Floats.put(scales.address(), column, scale[column]);
+        Floats.put(scales.address(), column, scale[column] * Int8Tiles.UNIT);
       }
       for (int k = 0; k < inner && columns[column] != 0; k++) {
         float weight =
@@ -190,7 +190,7 @@ final class Panels implements AutoCloseable {
     return address + firstVector(panel) * SmallWeights.vectorBytes(inner, format);
   }
 
-  /** Int8: where the scales of a panel's columns lie. */
+  /** Int8: where the scales of a panel's columns lie, as the tiles want them. */
   long scales(int panel) {
     return scales.address() + (long) firstVector(panel) * BYTES;
   }
