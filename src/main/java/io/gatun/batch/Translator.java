@@ -4,6 +4,7 @@ import io.gatun.format.Model;
 import io.gatun.format.TextCodec;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Devices;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.sequence.EncoderDecoder;
 import io.gatun.sequence.GenerationOptions;
 import io.gatun.sequence.Generator;
@@ -41,7 +42,7 @@ public final class Translator implements AutoCloseable {
   private final TextCodec target;
   private final EncoderDecoder network;
 
-  private Translator(Model model, Device device) {
+  private Translator(Model model, Device device, WeightFormat format) {
     if (model.kind() != Model.Kind.ENCODER_DECODER) {
       throw new IllegalArgumentException(
           model.file()
@@ -70,7 +71,7 @@ public final class Translator implements AutoCloseable {
     for (Model.Memory memory : model.memories()) {
       builder.memory(memory.input(), memory.source());
     }
-    network = builder.build(device);
+    network = builder.weightFormat(format).build(device);
   }
 
   /**
@@ -93,7 +94,20 @@ public final class Translator implements AutoCloseable {
    * @throws IllegalArgumentException if the model is no encoder–decoder
    */
   public static Translator of(Model model, Device device) {
-    return new Translator(model, device);
+    return of(model, device, null);
+  }
+
+  /**
+   * Makes a translator on a device, with weights in a format.
+   *
+   * @param model an encoder–decoder with codecs; stays open as long as the translator
+   * @param device where it computes; stays open as long as the translator
+   * @param format what the weights are rounded to; {@code null} for the one they are stored in
+   * @return the translator; the caller closes it
+   * @throws IllegalArgumentException if the model is no encoder–decoder
+   */
+  public static Translator of(Model model, Device device, WeightFormat format) {
+    return new Translator(model, device, format);
   }
 
   /** Returns the network. */

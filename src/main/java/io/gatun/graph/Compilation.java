@@ -1,6 +1,9 @@
 package io.gatun.graph;
 
 import io.gatun.kernel.Device;
+import io.gatun.kernel.WeightFormat;
+import io.gatun.tensor.DType;
+import io.gatun.tensor.ShapeException;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.List;
@@ -10,14 +13,21 @@ import java.util.function.Predicate;
 public final class Compilation {
   private final Node node;
   private final Device device;
+  private final WeightFormat format;
   private final Arena scratch;
   private final List<AutoCloseable> owned;
   private final Predicate<Value> wanted;
 
   Compilation(
-      Node node, Device device, Arena scratch, List<AutoCloseable> owned, Predicate<Value> wanted) {
+      Node node,
+      Device device,
+      WeightFormat format,
+      Arena scratch,
+      List<AutoCloseable> owned,
+      Predicate<Value> wanted) {
     this.node = node;
     this.device = device;
+    this.format = format;
     this.scratch = scratch;
     this.owned = owned;
     this.wanted = wanted;
@@ -36,6 +46,26 @@ public final class Compilation {
   /** The device. */
   public Device device() {
     return device;
+  }
+
+  /**
+   * The format in which to pack matrices that go together: the one that was asked for, or else
+   * bfloat16 where they all are stored so, and float32.
+   */
+  public WeightFormat format(List<Tensor> matrices) {
+    if (format != null) {
+      return format;
+    }
+    return matrices.stream().allMatch(matrix -> matrix.dtype() == DType.BFLOAT16)
+        ? WeightFormat.BFLOAT16
+        : WeightFormat.FLOAT32;
+  }
+
+  /** What to throw where a format cannot hold weights: the same, and whose weights they are. */
+  IllegalArgumentException unpackable(IllegalArgumentException e) {
+    return e instanceof ShapeException
+        ? e
+        : new IllegalArgumentException(node.name() + ": " + e.getMessage(), e);
   }
 
   /** Memory that lasts until the plan is built. */

@@ -4,6 +4,7 @@ import io.gatun.kernel.Activation;
 import io.gatun.kernel.BatchedProduct;
 import io.gatun.kernel.PackedMatrix;
 import io.gatun.kernel.Region;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Shape;
 import io.gatun.tensor.Tensor;
@@ -24,6 +25,15 @@ final class MatrixOperators {
         && node.inputs().get(1).constant() != null
         && node.inputs().get(1).rank() == 2
         && node.inputs().get(0).rank() >= 2;
+  }
+
+  private static PackedMatrix pack(Compilation compilation, Tensor matrix, Tensor bias) {
+    WeightFormat format = compilation.format(List.of(matrix));
+    try {
+      return compilation.own(compilation.device().pack(matrix, bias, format));
+    } catch (IllegalArgumentException e) {
+      throw compilation.unpackable(e);
+    }
   }
 
   /**
@@ -53,8 +63,7 @@ final class MatrixOperators {
     @Override
     public Compiled compile(Compilation compilation) {
       Tensor addend = bias == null ? null : bias.tensor(compilation.scratch());
-      PackedMatrix packed =
-          compilation.own(compilation.device().pack(matrix.tensor(compilation.scratch()), addend));
+      PackedMatrix packed = pack(compilation, matrix.tensor(compilation.scratch()), addend);
       return binding -> {
         Region in = binding.input(0);
         Region out = binding.output(0);
@@ -246,8 +255,7 @@ final class MatrixOperators {
         c = scaled(compilation, row, attributes.real("beta", 1));
       }
       PackedMatrix packed =
-          compilation.own(
-              compilation.device().pack(scaled(compilation, b, attributes.real("alpha", 1)), c));
+          pack(compilation, scaled(compilation, b, attributes.real("alpha", 1)), c);
       boolean transA = attributes.integer("transA", 0) != 0;
       return new Compiled() {
         @Override

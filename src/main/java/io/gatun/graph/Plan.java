@@ -3,6 +3,7 @@ package io.gatun.graph;
 import io.gatun.kernel.Buffer;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Devices;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.kernel.Workers;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -33,18 +34,36 @@ public final class Plan implements AutoCloseable {
   private final List<AutoCloseable> owned = new ArrayList<>();
   private final AtomicInteger executions = new AtomicInteger();
 
-  /** A plan on the {@linkplain Devices#best() best device} for values of the given names. */
+  /**
+   * A plan on the {@linkplain Devices#best() best device} for values of the given names, with
+   * weights as they are stored.
+   */
   public static Plan of(Graph graph, String... outputs) {
     return on(Devices.best(), graph, outputs);
   }
 
   /**
-   * A plan.
+   * A plan with weights as they are stored: bfloat16 stays bfloat16, which is the same numbers in
+   * half the memory, and everything else becomes float32.
    *
    * @param outputs the values wanted; none for the graph's own outputs
    * @throws IllegalArgumentException if the graph has no value of such a name
    */
   public static Plan on(Device device, Graph graph, String... outputs) {
+    return on(device, null, graph, outputs);
+  }
+
+  /**
+   * A plan with weights in a format: the constant matrices of products and of recurrent layers.
+   * Biases, embeddings, convolutions and all that is computed stay as they are.
+   *
+   * @param format what the weights are rounded to when they are packed; {@code null} for the one
+   *     they are stored in
+   * @param outputs the values wanted; none for the graph's own outputs
+   * @throws IllegalArgumentException if the graph has no value of such a name, or the format cannot
+   *     hold a weight
+   */
+  public static Plan on(Device device, WeightFormat format, Graph graph, String... outputs) {
     List<Value> wanted =
         outputs.length == 0
             ? graph.outputs()
@@ -52,10 +71,10 @@ public final class Plan implements AutoCloseable {
     if (wanted.isEmpty()) {
       throw new IllegalArgumentException("network " + graph.name() + ": no value is asked for");
     }
-    return new Plan(device, graph, wanted);
+    return new Plan(device, format, graph, wanted);
   }
 
-  private Plan(Device device, Graph graph, List<Value> outputs) {
+  private Plan(Device device, WeightFormat format, Graph graph, List<Value> outputs) {
     this.graph = graph;
     this.device = device;
     this.outputs = outputs;
@@ -71,7 +90,7 @@ public final class Plan implements AutoCloseable {
     this.inputs = graph.inputs().stream().filter(needed::contains).toList();
     this.nodes = Fusion.fuse(kept, outputs);
     try (Arena scratch = Arena.ofConfined()) {
-      compile(scratch);
+      compile(scratch, format);
     } catch (RuntimeException | Error e) {
       try {
         release();
@@ -82,11 +101,12 @@ public final class Plan implements AutoCloseable {
     }
   }
 
-  private void compile(Arena scratch) {
+  private void compile(Arena scratch, WeightFormat format) {
     Set<Value> used = new HashSet<>(outputs);
     nodes.forEach(node -> node.inputs().stream().filter(v -> v != null).forEach(used::add));
     for (Node node : nodes) {
-      Compilation compilation = new Compilation(node, device, scratch, owned, used::contains);
+      Compilation compilation =
+          new Compilation(node, device, format, scratch, owned, used::contains);
       compiled.add(node.operator().compile(compilation));
     }
     Set<Value> loose = new LinkedHashSet<>(outputs);

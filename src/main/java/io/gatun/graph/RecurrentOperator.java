@@ -338,7 +338,17 @@ record RecurrentOperator(Cell cell, Constant table) implements Operator {
             peepholes,
             projection,
             normalisation);
-    return compilation.own(compilation.device().pack(spec, weights));
+    List<Tensor> matrices = new ArrayList<>(weights.input());
+    matrices.addAll(weights.recurrent());
+    if (projection != null) {
+      matrices.add(projection);
+    }
+    try {
+      return compilation.own(
+          compilation.device().pack(spec, weights, compilation.format(matrices)));
+    } catch (IllegalArgumentException e) {
+      throw compilation.unpackable(e);
+    }
   }
 
   private Step bind(

@@ -7,6 +7,7 @@ import io.gatun.graph.Plan;
 import io.gatun.graph.Value;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Devices;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.kernel.Workers;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.ShapeException;
@@ -141,9 +142,9 @@ public final class EncoderDecoder implements AutoCloseable {
     encoder =
         fromEncoder.isEmpty()
             ? null
-            : Plan.on(device, encoding, fromEncoder.toArray(new String[0]));
+            : Plan.on(device, builder.format, encoding, fromEncoder.toArray(new String[0]));
     try {
-      decoder = Plan.on(device, decoding, fromDecoder.toArray(new String[0]));
+      decoder = Plan.on(device, builder.format, decoding, fromDecoder.toArray(new String[0]));
     } catch (RuntimeException | Error e) {
       if (encoder != null) {
         encoder.close();
@@ -367,6 +368,7 @@ public final class EncoderDecoder implements AutoCloseable {
     private int startToken = -1;
     private int[] endTokens = {};
     private int sourceVocabulary;
+    private WeightFormat format;
 
     private record Link(String input, String output, String encoderValue, Tensor constant) {}
 
@@ -456,6 +458,15 @@ public final class EncoderDecoder implements AutoCloseable {
      */
     public Builder sourceVocabulary(int tokens) {
       sourceVocabulary = tokens;
+      return this;
+    }
+
+    /**
+     * What the matrices of both graphs are rounded to when they are packed; by default they stay as
+     * they are stored, see {@link Plan#on(Device, WeightFormat, Graph, String...)}.
+     */
+    public Builder weightFormat(WeightFormat weights) {
+      format = weights;
       return this;
     }
 

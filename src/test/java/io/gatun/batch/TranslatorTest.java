@@ -9,10 +9,13 @@ import io.gatun.Shared;
 import io.gatun.format.Json;
 import io.gatun.format.Model;
 import io.gatun.format.ModelFolder;
+import io.gatun.kernel.Devices;
+import io.gatun.kernel.WeightFormat;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -48,6 +51,25 @@ class TranslatorTest {
           translator.translate(item.members().get("word").string()));
     }
     assertEquals("", translator.translate(""));
+  }
+
+  @Test
+  void smallerWeightsChangeFewAnswers() throws IOException {
+    List<Json> items = Json.read(Shared.path("models/g2p_en/expected.json")).items();
+    Map<WeightFormat, Integer> most =
+        Map.of(WeightFormat.FLOAT32, 0, WeightFormat.BFLOAT16, 5, WeightFormat.INT8, 10);
+    for (WeightFormat format : WeightFormat.values()) {
+      int changed = 0;
+      try (Translator rounded = Translator.of(model, Devices.best(), format)) {
+        for (Json item : items) {
+          String answer = rounded.translate(item.members().get("word").string());
+          String expected = String.join(" ", item.members().get("phonemes").strings());
+          changed += answer.equals(expected) ? 0 : 1;
+        }
+      }
+      assertTrue(changed <= most.get(format), format + ": " + changed + " words");
+      assertEquals(format != WeightFormat.FLOAT32, changed > 0, format + ": rounding shows");
+    }
   }
 
   @Test

@@ -7,17 +7,23 @@ import io.gatun.batch.BatchTask;
 import io.gatun.batch.LineReader;
 import io.gatun.batch.LineWriter;
 import io.gatun.batch.RecordReader;
+import io.gatun.batch.Translator;
 import io.gatun.format.Model;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Devices;
+import io.gatun.kernel.WeightFormat;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Iterator;
 import java.util.OptionalLong;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
 
 /** How a command goes through lines: where they go, who computes, what is shown meanwhile. */
 final class RunOptions {
@@ -47,6 +53,17 @@ final class RunOptions {
   private String device;
 
   @Option(
+      names = "--weight-format",
+      paramLabel = "FORMAT",
+      converter = FormatConverter.class,
+      completionCandidates = FormatCandidates.class,
+      description =
+          "What weights are rounded to when they are loaded: ${COMPLETION-CANDIDATES}; by default"
+              + " they stay as they are stored. Smaller ones need less memory and change answers a"
+              + " little.")
+  private WeightFormat weightFormat;
+
+  @Option(
       names = "--batch-tokens",
       paramLabel = "N",
       defaultValue = "4096",
@@ -63,6 +80,31 @@ final class RunOptions {
           "Show rate and remaining time on standard error: ${COMPLETION-CANDIDATES}; by default"
               + " ${DEFAULT-VALUE}, that is, when it is a terminal.")
   private ProgressLine.When progress;
+
+  /** Reads the label of a format. */
+  static final class FormatConverter implements ITypeConverter<WeightFormat> {
+    @Override
+    public WeightFormat convert(String label) {
+      for (WeightFormat format : WeightFormat.values()) {
+        if (format.label().equals(label)) {
+          return format;
+        }
+      }
+      throw new TypeConversionException(
+          "'"
+              + label
+              + "' is no format of weights, expected one of "
+              + String.join(", ", new FormatCandidates()));
+    }
+  }
+
+  /** The labels of the formats. */
+  static final class FormatCandidates implements Iterable<String> {
+    @Override
+    public Iterator<String> iterator() {
+      return Arrays.stream(WeightFormat.values()).map(WeightFormat::label).iterator();
+    }
+  }
 
   /** Whether it is standard input or output that is meant. */
   static boolean isStandard(Path file) {
@@ -99,19 +141,25 @@ final class RunOptions {
     }
   }
 
-  /** What to do with an opened model on a device. */
+  /** What to do with a translator. */
   interface Work {
     /** Does it and returns the exit code. */
-    int on(Device device) throws IOException, InterruptedException;
+    int with(Translator translator) throws IOException, InterruptedException;
   }
 
-  /** Runs something on the device asked for and gives the device back. */
-  int withDevice(Model model, Work work) throws IOException, InterruptedException {
+  /** Runs something with a model on the device asked for and gives the device back. */
+  int withTranslator(Model model, Work work) throws IOException, InterruptedException {
     if (device.equals("auto")) {
-      return work.on(Devices.best());
+      return with(model, Devices.best(), work);
     }
     try (Device opened = Devices.open(device)) {
-      return work.on(opened);
+      return with(model, opened, work);
+    }
+  }
+
+  private int with(Model model, Device opened, Work work) throws IOException, InterruptedException {
+    try (Translator translator = Translator.of(model, opened, weightFormat)) {
+      return work.with(translator);
     }
   }
 

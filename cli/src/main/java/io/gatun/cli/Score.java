@@ -5,7 +5,6 @@ import io.gatun.batch.LinePairReader;
 import io.gatun.batch.LineReader;
 import io.gatun.batch.RecordReader;
 import io.gatun.batch.TargetScore;
-import io.gatun.batch.Translator;
 import io.gatun.format.Model;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -114,13 +113,9 @@ final class Score implements Callable<Integer> {
 
   private int run(Model model, String name, RecordReader<LinePairReader.Pair> reader)
       throws IOException, InterruptedException {
-    return runOptions.withDevice(
+    return runOptions.withTranslator(
         model,
-        device -> {
-          try (Translator translator = Translator.of(model, device)) {
-            return runOptions.run(streams, name, reader, translator.scoring(), this::text);
-          }
-        });
+        translator -> runOptions.run(streams, name, reader, translator.scoring(), this::text));
   }
 
   private String text(long number, TargetScore score) {

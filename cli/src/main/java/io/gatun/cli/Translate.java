@@ -3,7 +3,6 @@ package io.gatun.cli;
 import io.gatun.batch.BatchTask;
 import io.gatun.batch.LineWriter;
 import io.gatun.batch.Translation;
-import io.gatun.batch.Translator;
 import io.gatun.format.Model;
 import io.gatun.sequence.GenerationOptions;
 import io.gatun.sequence.LengthPenalty;
@@ -157,14 +156,12 @@ final class Translate implements Callable<Integer> {
     checked(runOptions::batch);
     try (Model model = modelOptions.open();
         RunOptions.Input lines = RunOptions.Input.open(file != null ? file : input, streams)) {
-      return runOptions.withDevice(
+      return runOptions.withTranslator(
           model,
-          device -> {
-            try (Translator translator = Translator.of(model, device)) {
-              BatchTask<String, Sentence, Translation> task =
-                  translator.translation(checked(() -> options(translator.options())));
-              return runOptions.run(streams, lines.name(), lines.lines(), task, format());
-            }
+          translator -> {
+            BatchTask<String, Sentence, Translation> task =
+                translator.translation(checked(() -> options(translator.options())));
+            return runOptions.run(streams, lines.name(), lines.lines(), task, format());
           });
     }
   }

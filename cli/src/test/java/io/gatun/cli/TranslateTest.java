@@ -96,6 +96,22 @@ class TranslateTest {
   }
 
   @Test
+  void weightsAreRoundedWhenThatIsAskedFor() {
+    assertEquals("T AH0 B AE1 K OW0\n", translate("tobacco\n").out());
+    assertEquals("T AH0 B AE1 K OW0\n", translate("tobacco\n", "--weight-format", "float32").out());
+    for (String format : List.of("bfloat16", "int8")) {
+      Run run = translate("tobacco\nhello\n", "--weight-format", format);
+      assertEquals("T AH0 B AA1 K OW0\nHH EH1 L OW0\n", run.out(), format);
+    }
+    Run run = translate("", "--weight-format", "int4");
+    assertEquals(ExitCode.USAGE, run.code());
+    assertTrue(
+        run.err()
+            .contains("'int4' is no format of weights, expected one of float32, bfloat16, int8"),
+        run.err());
+  }
+
+  @Test
   void oddLinesKeepTheirPlaces() throws IOException {
     Reference reference = Reference.read();
     String word = reference.words().get(0);

@@ -37,16 +37,22 @@ final class Int8Tiles {
       FloatVector x = FloatVector.broadcast(SPECIES, a[k]);
       IntVector p = IntVector.fromMemorySegment(INTS, MEMORY, b + step, ORDER);
       FloatVector p0 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
       c0 = x.fma(p0, c0);
       FloatVector p1 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 16).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 16)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c1 = x.fma(p1, c1);
       FloatVector p2 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 8).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 8)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c2 = x.fma(p2, c2);
-      FloatVector p3 =
-          (FloatVector) p.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+      FloatVector p3 = (FloatVector) p.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
       c3 = x.fma(p3, c3);
     }
     c0.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, scales, ORDER))
@@ -74,29 +80,41 @@ final class Int8Tiles {
       FloatVector x = FloatVector.broadcast(SPECIES, a[k]);
       IntVector p = IntVector.fromMemorySegment(INTS, MEMORY, b + step, ORDER);
       FloatVector p0 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
       c0 = x.fma(p0, c0);
       FloatVector p1 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 16).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 16)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c1 = x.fma(p1, c1);
       FloatVector p2 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 8).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 8)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c2 = x.fma(p2, c2);
-      FloatVector p3 =
-          (FloatVector) p.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+      FloatVector p3 = (FloatVector) p.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
       c3 = x.fma(p3, c3);
       IntVector q = IntVector.fromMemorySegment(INTS, MEMORY, bNext + step, ORDER);
       FloatVector q0 =
-          (FloatVector) q.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              q.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
       c4 = x.fma(q0, c4);
       FloatVector q1 =
-          (FloatVector) q.lanewise(VectorOperators.LSHL, 16).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              q.lanewise(VectorOperators.LSHL, 16)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c5 = x.fma(q1, c5);
       FloatVector q2 =
-          (FloatVector) q.lanewise(VectorOperators.LSHL, 8).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              q.lanewise(VectorOperators.LSHL, 8)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c6 = x.fma(q2, c6);
-      FloatVector q3 =
-          (FloatVector) q.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+      FloatVector q3 = (FloatVector) q.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
       c7 = x.fma(q3, c7);
     }
     c0.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, scales, ORDER))
@@ -128,16 +146,22 @@ final class Int8Tiles {
       FloatVector y = FloatVector.broadcast(SPECIES, a[k + 1]);
       IntVector p = IntVector.fromMemorySegment(INTS, MEMORY, b + step, ORDER);
       FloatVector p0 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
       c0 = x.fma(p0, c0);
       FloatVector p1 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 16).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 16)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c1 = x.fma(p1, c1);
       FloatVector p2 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 8).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 8)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c0 = y.fma(p2, c0);
-      FloatVector p3 =
-          (FloatVector) p.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+      FloatVector p3 = (FloatVector) p.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
       c1 = y.fma(p3, c1);
     }
     if (whole < inner) {
@@ -145,10 +169,14 @@ final class Int8Tiles {
       FloatVector x = FloatVector.broadcast(SPECIES, a[whole]);
       IntVector p = IntVector.fromMemorySegment(INTS, MEMORY, b + step, ORDER);
       FloatVector p0 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
       c0 = x.fma(p0, c0);
       FloatVector p1 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 16).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 16)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c1 = x.fma(p1, c1);
     }
     c0.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, scales, ORDER))
@@ -170,29 +198,41 @@ final class Int8Tiles {
       FloatVector y = FloatVector.broadcast(SPECIES, a[k + 1]);
       IntVector p = IntVector.fromMemorySegment(INTS, MEMORY, b + step, ORDER);
       FloatVector p0 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
       c0 = x.fma(p0, c0);
       FloatVector p1 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 16).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 16)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c1 = x.fma(p1, c1);
       FloatVector p2 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 8).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 8)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c0 = y.fma(p2, c0);
-      FloatVector p3 =
-          (FloatVector) p.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+      FloatVector p3 = (FloatVector) p.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
       c1 = y.fma(p3, c1);
       IntVector q = IntVector.fromMemorySegment(INTS, MEMORY, bNext + step, ORDER);
       FloatVector q0 =
-          (FloatVector) q.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              q.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
       c2 = x.fma(q0, c2);
       FloatVector q1 =
-          (FloatVector) q.lanewise(VectorOperators.LSHL, 16).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              q.lanewise(VectorOperators.LSHL, 16)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c3 = x.fma(q1, c3);
       FloatVector q2 =
-          (FloatVector) q.lanewise(VectorOperators.LSHL, 8).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              q.lanewise(VectorOperators.LSHL, 8)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c2 = y.fma(q2, c2);
-      FloatVector q3 =
-          (FloatVector) q.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+      FloatVector q3 = (FloatVector) q.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
       c3 = y.fma(q3, c3);
     }
     if (whole < inner) {
@@ -200,17 +240,25 @@ final class Int8Tiles {
       FloatVector x = FloatVector.broadcast(SPECIES, a[whole]);
       IntVector p = IntVector.fromMemorySegment(INTS, MEMORY, b + step, ORDER);
       FloatVector p0 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
       c0 = x.fma(p0, c0);
       FloatVector p1 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 16).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 16)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c1 = x.fma(p1, c1);
       IntVector q = IntVector.fromMemorySegment(INTS, MEMORY, bNext + step, ORDER);
       FloatVector q0 =
-          (FloatVector) q.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              q.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
       c2 = x.fma(q0, c2);
       FloatVector q1 =
-          (FloatVector) q.lanewise(VectorOperators.LSHL, 16).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              q.lanewise(VectorOperators.LSHL, 16)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       c3 = x.fma(q1, c3);
     }
     c0.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, scales, ORDER))
@@ -229,16 +277,22 @@ final class Int8Tiles {
       long q = to + (long) k * (4L * BYTES);
       IntVector p = IntVector.fromMemorySegment(INTS, MEMORY, b + (long) k * BYTES, ORDER);
       FloatVector p0 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
       p0.intoMemorySegment(MEMORY, q, ORDER);
       FloatVector p1 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 16).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 16)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       p1.intoMemorySegment(MEMORY, q + BYTES, ORDER);
       FloatVector p2 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 8).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 8)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       p2.intoMemorySegment(MEMORY, q + 2L * BYTES, ORDER);
-      FloatVector p3 =
-          (FloatVector) p.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+      FloatVector p3 = (FloatVector) p.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
       p3.intoMemorySegment(MEMORY, q + 3L * BYTES, ORDER);
     }
   }
@@ -249,16 +303,22 @@ final class Int8Tiles {
       long q = to + (long) k * (2L * BYTES);
       IntVector p = IntVector.fromMemorySegment(INTS, MEMORY, b + (long) (k / 2) * BYTES, ORDER);
       FloatVector p0 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 24).convertShape(VectorOperators.I2F, SPECIES, 0);
       p0.intoMemorySegment(MEMORY, q, ORDER);
       FloatVector p1 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 16).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 16)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       p1.intoMemorySegment(MEMORY, q + BYTES, ORDER);
       FloatVector p2 =
-          (FloatVector) p.lanewise(VectorOperators.LSHL, 8).and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+          (FloatVector)
+              p.lanewise(VectorOperators.LSHL, 8)
+                  .and(TOP)
+                  .convertShape(VectorOperators.I2F, SPECIES, 0);
       p2.intoMemorySegment(MEMORY, q + 2L * BYTES, ORDER);
-      FloatVector p3 =
-          (FloatVector) p.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
+      FloatVector p3 = (FloatVector) p.and(TOP).convertShape(VectorOperators.I2F, SPECIES, 0);
       p3.intoMemorySegment(MEMORY, q + 3L * BYTES, ORDER);
     }
   }

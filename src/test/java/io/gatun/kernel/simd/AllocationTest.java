@@ -14,6 +14,7 @@ import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.RecurrentSpec.Cell;
 import io.gatun.kernel.RecurrentWeights;
 import io.gatun.kernel.Region;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.kernel.Workers;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Tensor;
@@ -21,7 +22,6 @@ import java.lang.foreign.Arena;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -49,26 +49,39 @@ class AllocationTest {
     assertEquals(QUIET_CALLS, quiet, bytes + " bytes in the last call");
   }
 
-  @Test
-  void aProductAllocatesNothing() {
+  @ParameterizedTest
+  @EnumSource(WeightFormat.class)
+  void aProductAllocatesNothing(WeightFormat format) {
     try (Arena arena = Arena.ofConfined();
         Device device = new SimdProvider().open();
         Kernels kernels = device.open(Workers.none());
-        PackedMatrix b = device.pack(Tensor.allocate(arena, DType.FLOAT32, 40, 150), null);
+        PackedMatrix b = device.pack(Tensor.allocate(arena, DType.FLOAT32, 40, 150), null, format);
         Buffer a = device.allocate(23 * 40 * Float.BYTES);
         Buffer c = device.allocate(23 * 150 * Float.BYTES)) {
       Region left = new Region(a);
       Region result = new Region(c);
-      assertAllocatesNothingInTheEnd(
-          () -> kernels.multiply(left, 40, 23, b, Activation.RELU, result, 150));
+      for (int rows : new int[] {1, 23}) {
+        assertAllocatesNothingInTheEnd(
+            () -> kernels.multiply(left, 40, rows, b, Activation.RELU, result, 150));
+      }
     }
   }
 
   @ParameterizedTest
   @EnumSource(Cell.class)
   void aRecurrentLayerAllocatesNothing(Cell cell) {
+    aRecurrentLayerAllocatesNothing(cell, 9, WeightFormat.FLOAT32);
+  }
+
+  @ParameterizedTest
+  @EnumSource(WeightFormat.class)
+  void aSequenceByItselfAllocatesNothing(WeightFormat format) {
+    aRecurrentLayerAllocatesNothing(Cell.LSTM, 1, format);
+    aRecurrentLayerAllocatesNothing(Cell.GRU, 1, format);
+  }
+
+  private static void aRecurrentLayerAllocatesNothing(Cell cell, int batch, WeightFormat format) {
     int time = 4;
-    int batch = 9;
     int hidden = 40;
     RecurrentSpec spec = RecurrentSpec.of(cell, hidden, hidden);
     try (Arena arena = Arena.ofConfined();
@@ -81,7 +94,7 @@ class AllocationTest {
         weights.add(Tensor.allocate(arena, DType.FLOAT32, hidden, hidden).fill(0.01));
       }
       RecurrentWeights all = RecurrentWeights.of(weights, weights, List.of(), List.of());
-      try (PackedRecurrent layer = device.pack(spec, all)) {
+      try (PackedRecurrent layer = device.pack(spec, all, format)) {
         RecurrentCall call = new RecurrentCall();
         call.time = time;
         call.batch = batch;
