@@ -9,7 +9,8 @@ import java.util.List;
 
 /**
  * A recurrent layer in oneDNN: its LSTM, linear-before-reset GRU or vanilla RNN primitive for
- * inference, weights reordered beforehand into the layout that it chooses for itself.
+ * inference, weights reordered beforehand into the layout that it chooses for itself. Its layers
+ * know no lengths: shorter sequences are computed to the end of the longest.
  */
 public final class OneDnnLayer implements Peer<LayerProblem> {
   private final Arena arena = Arena.ofConfined();
@@ -27,9 +28,6 @@ public final class OneDnnLayer implements Peer<LayerProblem> {
 
   @Override
   public void prepare(LayerProblem problem, int threads) {
-    if (problem.lengths() != null) {
-      throw new UnsupportedOperationException("oneDNN's layers know no lengths");
-    }
     library = OneDnn.get();
     this.threads = threads;
     library.threads(threads);

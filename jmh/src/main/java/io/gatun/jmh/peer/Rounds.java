@@ -25,6 +25,9 @@ final class Rounds {
 
   private static final CompilationMXBean COMPILER = ManagementFactory.getCompilationMXBean();
 
+  private static final com.sun.management.ThreadMXBean HEAP =
+      (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+
   /** GNU OpenMP's and ONNX Runtime's threads have gone to sleep by then. */
   private static final long PAUSE_MILLIS = 60;
 
@@ -32,6 +35,9 @@ final class Rounds {
 
   /** Milliseconds of a run by peer and round. */
   private final Map<String, double[]> millis = new LinkedHashMap<>();
+
+  /** Bytes allocated on the heap in a run by peer, the least of all rounds. */
+  private final Map<String, Long> allocated = new LinkedHashMap<>();
 
   private Rounds() {}
 
@@ -84,6 +90,8 @@ final class Rounds {
       pause(threads);
     }
     double[][] times = new double[count][rounds];
+    long[] bytes = new long[count];
+    Arrays.fill(bytes, Long.MAX_VALUE);
     long begin = System.nanoTime();
     int round = 0;
     while (round < rounds && (round < 3 || System.nanoTime() - begin < budgetNanos)) {
@@ -96,17 +104,21 @@ final class Rounds {
             peer.run();
           }
         }
+        long before = HEAP.getTotalThreadAllocatedBytes();
         long start = System.nanoTime();
         for (int i = 0; i < runs[who]; i++) {
           peer.run();
         }
         times[who][round] = (System.nanoTime() - start) / 1e6 / runs[who];
+        long used = HEAP.getTotalThreadAllocatedBytes() - before;
+        bytes[who] = Math.min(bytes[who], used / runs[who]);
         pause(threads);
       }
       round++;
     }
     for (int i = 0; i < count; i++) {
       millis.put(peers.get(i).name(), Arrays.copyOf(times[i], round));
+      allocated.put(peers.get(i).name(), bytes[i]);
     }
   }
 
@@ -154,6 +166,11 @@ final class Rounds {
   /** A peer's median. */
   double median(String name) {
     return median(millis.get(name));
+  }
+
+  /** Bytes that a peer allocates on the heap in a run, in all threads together. */
+  long allocated(String name) {
+    return allocated.get(name);
   }
 
   /** How many times as long as the first a peer takes: the median of the rounds' ratios. */
