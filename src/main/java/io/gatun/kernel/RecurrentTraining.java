@@ -47,8 +47,8 @@ public final class RecurrentTraining {
   public Region hiddenMask;
 
   /**
-   * Written by forward, read by backward: {@code time × batch × } {@link #keptSize} reals in an
-   * order of the device's own.
+   * Written by forward, read and written over by backward: {@code time × batch × } {@link
+   * #keptSize} reals in an order of the device's own.
    */
   public Region kept;
 
@@ -101,7 +101,7 @@ public final class RecurrentTraining {
     // Gates and cell state, each filled up so that the rows of every device are aligned.
     long filled = (spec.hiddenSize() + 15L) / 16 * 16;
     return switch (spec.cell()) {
-      case RNN -> 0;
+      case RNN -> filled;
       case GRU -> 4 * filled;
       case LSTM -> 5 * filled;
     };

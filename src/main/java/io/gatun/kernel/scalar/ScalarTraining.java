@@ -551,7 +551,7 @@ public class ScalarTraining implements TrainingKernels {
   }
 
   /** The checks at the door of the way back. */
-  private void checkBackward(RecurrentTraining layer) {
+  protected final void checkBackward(RecurrentTraining layer) {
     RecurrentSpec spec = layer.spec;
     RecurrentCall call = layer.call;
     long rows = (long) spec.gates() * spec.hiddenSize();

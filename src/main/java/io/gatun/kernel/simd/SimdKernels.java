@@ -16,6 +16,7 @@ import io.gatun.kernel.RecurrentCall;
 import io.gatun.kernel.RecurrentSpec.Cell;
 import io.gatun.kernel.Reduction;
 import io.gatun.kernel.Region;
+import io.gatun.kernel.TrainingKernels;
 import io.gatun.kernel.Workers;
 import io.gatun.kernel.scalar.ScalarKernels;
 import io.gatun.tensor.DType;
@@ -28,6 +29,7 @@ import java.lang.foreign.MemorySegment;
  * element's bits do not depend on where in a vector it lay.
  */
 final class SimdKernels extends ScalarKernels {
+  private SimdTraining training;
   private final Scratch[] scratch;
   private final MultiplyRun multiply;
   private final RecurrentRun recurrent;
@@ -63,6 +65,19 @@ final class SimdKernels extends ScalarKernels {
 
   private static long address(Region region) {
     return region == null ? 0 : readable("region", region, 0);
+  }
+
+  /** Where a checked region begins. */
+  static long begin(Region region) {
+    return readable("region", region, 0);
+  }
+
+  @Override
+  public TrainingKernels training() {
+    if (training == null) {
+      training = new SimdTraining(this, workers);
+    }
+    return training;
   }
 
   // ---- linear algebra -------------------------------------------------------------------------
@@ -438,6 +453,9 @@ final class SimdKernels extends ScalarKernels {
   public void close() {
     for (Scratch each : scratch) {
       each.close();
+    }
+    if (training != null) {
+      training.close();
     }
     super.close();
   }
