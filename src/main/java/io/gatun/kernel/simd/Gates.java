@@ -20,6 +20,7 @@ import static io.gatun.kernel.simd.Lanes.BYTES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
+import static io.gatun.kernel.simd.Lanes.VECTOR;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -82,7 +83,7 @@ final class Gates {
             FloatVector.broadcast(SPECIES, 1f)
                 .blend(t, x.compare(VectorOperators.LT, 0f))
                 .div(t.add(1f));
-        y.intoMemorySegment(MEMORY, zAt, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, zAt, ORDER);
       }
     }
   }
@@ -141,7 +142,7 @@ final class Gates {
                 .reinterpretAsInts()
                 .or(x.reinterpretAsInts().and(SIGN))
                 .reinterpretAsFloats();
-        y.intoMemorySegment(MEMORY, outRow + (long) i * outStep, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, outRow + (long) i * outStep, ORDER);
       }
     }
   }
@@ -166,7 +167,7 @@ final class Gates {
         x =
             FloatVector.fromMemorySegment(SPECIES, MEMORY, at + 2L * BYTES, ORDER)
                 .fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, cAt, ORDER), x);
-        x.intoMemorySegment(MEMORY, cAt, ORDER);
+        VECTOR.cast(x).intoMemorySegment(MEMORY, cAt, ORDER);
         FloatVector u = x.abs();
         u = u.blend(TANH_LIMIT, u.compare(VectorOperators.GT, TANH_LIMIT));
         FloatVector m = u.fma(2 * LOG2_E, ROUND);
@@ -191,8 +192,9 @@ final class Gates {
                 .reinterpretAsInts()
                 .or(x.reinterpretAsInts().and(SIGN))
                 .reinterpretAsFloats();
-        y.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, at + BYTES, ORDER))
-            .intoMemorySegment(MEMORY, hRow + (long) i * BYTES, ORDER);
+        FloatVector hidden =
+            y.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, at + BYTES, ORDER));
+        VECTOR.cast(hidden).intoMemorySegment(MEMORY, hRow + (long) i * BYTES, ORDER);
       }
     }
   }
@@ -261,10 +263,11 @@ final class Gates {
                 .reinterpretAsInts()
                 .or(x.reinterpretAsInts().and(SIGN))
                 .reinterpretAsFloats();
-        FloatVector.fromMemorySegment(SPECIES, MEMORY, hAt, ORDER)
-            .sub(y)
-            .fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, zRow + at, ORDER), y)
-            .intoMemorySegment(MEMORY, hAt, ORDER);
+        FloatVector hidden =
+            FloatVector.fromMemorySegment(SPECIES, MEMORY, hAt, ORDER)
+                .sub(y)
+                .fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, zRow + at, ORDER), y);
+        VECTOR.cast(hidden).intoMemorySegment(MEMORY, hAt, ORDER);
       }
     }
   }

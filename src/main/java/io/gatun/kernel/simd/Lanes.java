@@ -3,6 +3,7 @@ package io.gatun.kernel.simd;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.Vector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -20,6 +21,14 @@ final class Lanes {
 
   /** Vectors of the same width whose lanes are ints. */
   static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, SPECIES.vectorShape());
+
+  /**
+   * The class of these vectors, for {@link Class#cast}: a vector that comes out of a loop is any
+   * {@code FloatVector} to the compiler, which then asks the profile of the JDK's own code what it
+   * mostly is. Where other vectors have been through that code the answer is none, and on JDK 21
+   * each store makes an object first. A cast to a constant class says it.
+   */
+  static final Class<? extends Vector<Float>> VECTOR = SPECIES.vectorType();
 
   /** float32 elements of one vector. */
   static final int LANES = SPECIES.length();

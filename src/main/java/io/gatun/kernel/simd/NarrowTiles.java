@@ -4,6 +4,7 @@ import static io.gatun.kernel.simd.Lanes.BYTES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
+import static io.gatun.kernel.simd.Lanes.VECTOR;
 
 import jdk.incubator.vector.FloatVector;
 
@@ -52,23 +53,23 @@ final class NarrowTiles {
       c50 = a5.fma(b0, c50);
       c51 = a5.fma(b1, c51);
     }
-    c00.intoMemorySegment(MEMORY, c, ORDER);
-    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c00).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c01).intoMemorySegment(MEMORY, c + BYTES, ORDER);
     long r1 = c + cStride;
-    c10.intoMemorySegment(MEMORY, r1, ORDER);
-    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    VECTOR.cast(c10).intoMemorySegment(MEMORY, r1, ORDER);
+    VECTOR.cast(c11).intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
     long r2 = r1 + cStride;
-    c20.intoMemorySegment(MEMORY, r2, ORDER);
-    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    VECTOR.cast(c20).intoMemorySegment(MEMORY, r2, ORDER);
+    VECTOR.cast(c21).intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
     long r3 = r2 + cStride;
-    c30.intoMemorySegment(MEMORY, r3, ORDER);
-    c31.intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
+    VECTOR.cast(c30).intoMemorySegment(MEMORY, r3, ORDER);
+    VECTOR.cast(c31).intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
     long r4 = r3 + cStride;
-    c40.intoMemorySegment(MEMORY, r4, ORDER);
-    c41.intoMemorySegment(MEMORY, r4 + BYTES, ORDER);
+    VECTOR.cast(c40).intoMemorySegment(MEMORY, r4, ORDER);
+    VECTOR.cast(c41).intoMemorySegment(MEMORY, r4 + BYTES, ORDER);
     long r5 = r4 + cStride;
-    c50.intoMemorySegment(MEMORY, r5, ORDER);
-    c51.intoMemorySegment(MEMORY, r5 + BYTES, ORDER);
+    VECTOR.cast(c50).intoMemorySegment(MEMORY, r5, ORDER);
+    VECTOR.cast(c51).intoMemorySegment(MEMORY, r5 + BYTES, ORDER);
   }
 
   /** 5 rows of the left side. */
@@ -104,20 +105,20 @@ final class NarrowTiles {
       c40 = a4.fma(b0, c40);
       c41 = a4.fma(b1, c41);
     }
-    c00.intoMemorySegment(MEMORY, c, ORDER);
-    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c00).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c01).intoMemorySegment(MEMORY, c + BYTES, ORDER);
     long r1 = c + cStride;
-    c10.intoMemorySegment(MEMORY, r1, ORDER);
-    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    VECTOR.cast(c10).intoMemorySegment(MEMORY, r1, ORDER);
+    VECTOR.cast(c11).intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
     long r2 = r1 + cStride;
-    c20.intoMemorySegment(MEMORY, r2, ORDER);
-    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    VECTOR.cast(c20).intoMemorySegment(MEMORY, r2, ORDER);
+    VECTOR.cast(c21).intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
     long r3 = r2 + cStride;
-    c30.intoMemorySegment(MEMORY, r3, ORDER);
-    c31.intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
+    VECTOR.cast(c30).intoMemorySegment(MEMORY, r3, ORDER);
+    VECTOR.cast(c31).intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
     long r4 = r3 + cStride;
-    c40.intoMemorySegment(MEMORY, r4, ORDER);
-    c41.intoMemorySegment(MEMORY, r4 + BYTES, ORDER);
+    VECTOR.cast(c40).intoMemorySegment(MEMORY, r4, ORDER);
+    VECTOR.cast(c41).intoMemorySegment(MEMORY, r4 + BYTES, ORDER);
   }
 
   /** 4 rows of the left side. */
@@ -148,17 +149,17 @@ final class NarrowTiles {
       c30 = a3.fma(b0, c30);
       c31 = a3.fma(b1, c31);
     }
-    c00.intoMemorySegment(MEMORY, c, ORDER);
-    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c00).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c01).intoMemorySegment(MEMORY, c + BYTES, ORDER);
     long r1 = c + cStride;
-    c10.intoMemorySegment(MEMORY, r1, ORDER);
-    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    VECTOR.cast(c10).intoMemorySegment(MEMORY, r1, ORDER);
+    VECTOR.cast(c11).intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
     long r2 = r1 + cStride;
-    c20.intoMemorySegment(MEMORY, r2, ORDER);
-    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    VECTOR.cast(c20).intoMemorySegment(MEMORY, r2, ORDER);
+    VECTOR.cast(c21).intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
     long r3 = r2 + cStride;
-    c30.intoMemorySegment(MEMORY, r3, ORDER);
-    c31.intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
+    VECTOR.cast(c30).intoMemorySegment(MEMORY, r3, ORDER);
+    VECTOR.cast(c31).intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
   }
 
   /** 3 rows of the left side. */
@@ -184,14 +185,14 @@ final class NarrowTiles {
       c20 = a2.fma(b0, c20);
       c21 = a2.fma(b1, c21);
     }
-    c00.intoMemorySegment(MEMORY, c, ORDER);
-    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c00).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c01).intoMemorySegment(MEMORY, c + BYTES, ORDER);
     long r1 = c + cStride;
-    c10.intoMemorySegment(MEMORY, r1, ORDER);
-    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    VECTOR.cast(c10).intoMemorySegment(MEMORY, r1, ORDER);
+    VECTOR.cast(c11).intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
     long r2 = r1 + cStride;
-    c20.intoMemorySegment(MEMORY, r2, ORDER);
-    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    VECTOR.cast(c20).intoMemorySegment(MEMORY, r2, ORDER);
+    VECTOR.cast(c21).intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
   }
 
   /** 2 rows of the left side. */
@@ -212,11 +213,11 @@ final class NarrowTiles {
       c10 = a1.fma(b0, c10);
       c11 = a1.fma(b1, c11);
     }
-    c00.intoMemorySegment(MEMORY, c, ORDER);
-    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c00).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c01).intoMemorySegment(MEMORY, c + BYTES, ORDER);
     long r1 = c + cStride;
-    c10.intoMemorySegment(MEMORY, r1, ORDER);
-    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    VECTOR.cast(c10).intoMemorySegment(MEMORY, r1, ORDER);
+    VECTOR.cast(c11).intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
   }
 
   /** 1 row of the left side. */
@@ -231,8 +232,8 @@ final class NarrowTiles {
       c00 = a0.fma(b0, c00);
       c01 = a0.fma(b1, c01);
     }
-    c00.intoMemorySegment(MEMORY, c, ORDER);
-    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c00).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c01).intoMemorySegment(MEMORY, c + BYTES, ORDER);
   }
 
   /**
@@ -253,9 +254,9 @@ final class NarrowTiles {
       c2 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q, ORDER), c2);
       c3 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q + BYTES, ORDER), c3);
     }
-    c0.intoMemorySegment(MEMORY, c, ORDER);
-    c1.intoMemorySegment(MEMORY, c + BYTES, ORDER);
-    c2.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
-    c3.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    VECTOR.cast(c0).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c1).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c2).intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    VECTOR.cast(c3).intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
   }
 }

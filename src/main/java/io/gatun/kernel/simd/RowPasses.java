@@ -17,6 +17,7 @@ import static io.gatun.kernel.simd.Lanes.BYTES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
+import static io.gatun.kernel.simd.Lanes.VECTOR;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -25,6 +26,10 @@ import jdk.incubator.vector.VectorOperators;
  * Passes over one row of whole vectors. What a row comes to is left as one vector of partial
  * results and put together by the caller, since the order in which the Vector API adds up lanes is
  * nobody's promise.
+ *
+ * <p>What is done to a vector that was just loaded has vectors as operands, not numbers: {@code
+ * x.sub(1f)} asks x for a broadcast, and where other vectors have been through that code, JDK 21
+ * makes an object of x to ask it.
  */
 final class RowPasses {
   private RowPasses() {}
@@ -36,7 +41,7 @@ final class RowPasses {
       FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER);
       total = total.blend(x, x.compare(VectorOperators.GT, total));
     }
-    total.intoMemorySegment(MEMORY, lanes, ORDER);
+    VECTOR.cast(total).intoMemorySegment(MEMORY, lanes, ORDER);
   }
 
   /** The smallest of each lane; NaN is passed over. */
@@ -46,7 +51,7 @@ final class RowPasses {
       FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER);
       total = total.blend(x, x.compare(VectorOperators.LT, total));
     }
-    total.intoMemorySegment(MEMORY, lanes, ORDER);
+    VECTOR.cast(total).intoMemorySegment(MEMORY, lanes, ORDER);
   }
 
   /** The sum of each lane. */
@@ -56,26 +61,28 @@ final class RowPasses {
       FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER);
       total = total.add(x);
     }
-    total.intoMemorySegment(MEMORY, lanes, ORDER);
+    VECTOR.cast(total).intoMemorySegment(MEMORY, lanes, ORDER);
   }
 
   /** The sum of the squared distances from a centre, of each lane. */
   static void squares(long in, int vectors, long lanes, float centre) {
     FloatVector total = FloatVector.broadcast(SPECIES, 0f);
+    FloatVector centres = FloatVector.broadcast(SPECIES, centre);
     for (int i = 0; i < vectors; i++) {
       FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER);
-      x = x.sub(centre);
+      x = x.sub(centres);
       total = x.fma(x, total);
     }
-    total.intoMemorySegment(MEMORY, lanes, ORDER);
+    VECTOR.cast(total).intoMemorySegment(MEMORY, lanes, ORDER);
   }
 
   /** The sum of e^(x - shift) of each lane, for a shift that is at least every x. */
   static void expSum(long in, int vectors, long lanes, float shift) {
     FloatVector total = FloatVector.broadcast(SPECIES, 0f);
+    FloatVector shifts = FloatVector.broadcast(SPECIES, shift);
     for (int i = 0; i < vectors; i++) {
       FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER);
-      x = x.sub(shift);
+      x = x.sub(shifts);
       FloatVector u = x.abs();
       u = u.blend(EXP_LIMIT, u.compare(VectorOperators.GT, EXP_LIMIT));
       FloatVector m = u.fma(-LOG2_E, ROUND);
@@ -96,15 +103,16 @@ final class RowPasses {
       t = t.mul(scale).mul(TWO_TO_MINUS_64);
       total = total.add(t);
     }
-    total.intoMemorySegment(MEMORY, lanes, ORDER);
+    VECTOR.cast(total).intoMemorySegment(MEMORY, lanes, ORDER);
   }
 
   /** {@code out = e^(x - shift)} and its sum of each lane, for a shift that is at least every x. */
   static void expAndSum(long in, long out, int vectors, long lanes, float shift) {
     FloatVector total = FloatVector.zero(SPECIES);
+    FloatVector shifts = FloatVector.broadcast(SPECIES, shift);
     for (int i = 0; i < vectors; i++) {
       FloatVector x =
-          FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER).sub(shift);
+          FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER).sub(shifts);
       FloatVector u = x.abs();
       u = u.blend(EXP_LIMIT, u.compare(VectorOperators.GT, EXP_LIMIT));
       FloatVector m = u.fma(-LOG2_E, ROUND);
@@ -126,35 +134,40 @@ final class RowPasses {
       t.intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
       total = total.add(t);
     }
-    total.intoMemorySegment(MEMORY, lanes, ORDER);
+    VECTOR.cast(total).intoMemorySegment(MEMORY, lanes, ORDER);
   }
 
   /** {@code out = x factor}. */
   static void scale(long in, long out, int vectors, float factor) {
+    FloatVector factors = FloatVector.broadcast(SPECIES, factor);
     for (int i = 0; i < vectors; i++) {
       FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER)
-          .mul(factor)
+          .mul(factors)
           .intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
     }
   }
 
   /** {@code out = (x - first) - second}. */
   static void subtract(long in, long out, int vectors, float first, float second) {
+    FloatVector firsts = FloatVector.broadcast(SPECIES, first);
+    FloatVector seconds = FloatVector.broadcast(SPECIES, second);
     for (int i = 0; i < vectors; i++) {
       FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER)
-          .sub(first)
-          .sub(second)
+          .sub(firsts)
+          .sub(seconds)
           .intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
     }
   }
 
   /** {@code out = (x - mean) factor scale}. */
   static void normalise(long in, long out, int vectors, float mean, float factor, long scale) {
+    FloatVector means = FloatVector.broadcast(SPECIES, mean);
+    FloatVector factors = FloatVector.broadcast(SPECIES, factor);
     for (int i = 0; i < vectors; i++) {
       long at = (long) i * BYTES;
       FloatVector.fromMemorySegment(SPECIES, MEMORY, in + at, ORDER)
-          .sub(mean)
-          .mul(factor)
+          .sub(means)
+          .mul(factors)
           .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, scale + at, ORDER))
           .intoMemorySegment(MEMORY, out + at, ORDER);
     }
@@ -178,10 +191,11 @@ final class RowPasses {
    * there is none.
    */
   static int above(long in, int from, int vectors, float threshold) {
+    FloatVector thresholds = FloatVector.broadcast(SPECIES, threshold);
     int i = from;
     while (i < vectors
         && !FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER)
-            .compare(VectorOperators.GT, threshold)
+            .compare(VectorOperators.GT, thresholds)
             .anyTrue()) {
       i++;
     }

@@ -4,8 +4,10 @@ import static io.gatun.kernel.simd.Lanes.BYTES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
+import static io.gatun.kernel.simd.Lanes.VECTOR;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.Vector;
 
 /**
  * Register tiles of the matrix product over wide panels: some rows of the left side by a panel of 4
@@ -16,7 +18,10 @@ import jdk.incubator.vector.FloatVector;
  * k from zero on, so that the bits of an element depend neither on the tile it was in nor on its
  * neighbours. Each method is as plain as it is for a reason: C1 must be able to compile it (no
  * unrolling over k, nothing loaded before the loop), the counter is an {@code int} (a {@code long}
- * one costs a fifth of the speed), and nothing of ours is called that takes or gives vectors.
+ * one costs a fifth of the speed), and nothing of ours is called that takes or gives vectors. What
+ * is stored is cast first ({@link Lanes#VECTOR}), in the largest tile all of it before the first
+ * store: what a store brings into the method counts against a limit, and one of the later casts is
+ * lost to it otherwise.
  */
 final class WideTiles {
   private WideTiles() {}
@@ -85,35 +90,59 @@ final class WideTiles {
       c52 = a5.fma(b2, c52);
       c53 = a5.fma(b3, c53);
     }
-    c00.intoMemorySegment(MEMORY, c, ORDER);
-    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
-    c02.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
-    c03.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    Vector<Float> d00 = VECTOR.cast(c00);
+    Vector<Float> d01 = VECTOR.cast(c01);
+    Vector<Float> d02 = VECTOR.cast(c02);
+    Vector<Float> d03 = VECTOR.cast(c03);
+    Vector<Float> d10 = VECTOR.cast(c10);
+    Vector<Float> d11 = VECTOR.cast(c11);
+    Vector<Float> d12 = VECTOR.cast(c12);
+    Vector<Float> d13 = VECTOR.cast(c13);
+    Vector<Float> d20 = VECTOR.cast(c20);
+    Vector<Float> d21 = VECTOR.cast(c21);
+    Vector<Float> d22 = VECTOR.cast(c22);
+    Vector<Float> d23 = VECTOR.cast(c23);
+    Vector<Float> d30 = VECTOR.cast(c30);
+    Vector<Float> d31 = VECTOR.cast(c31);
+    Vector<Float> d32 = VECTOR.cast(c32);
+    Vector<Float> d33 = VECTOR.cast(c33);
+    Vector<Float> d40 = VECTOR.cast(c40);
+    Vector<Float> d41 = VECTOR.cast(c41);
+    Vector<Float> d42 = VECTOR.cast(c42);
+    Vector<Float> d43 = VECTOR.cast(c43);
+    Vector<Float> d50 = VECTOR.cast(c50);
+    Vector<Float> d51 = VECTOR.cast(c51);
+    Vector<Float> d52 = VECTOR.cast(c52);
+    Vector<Float> d53 = VECTOR.cast(c53);
+    d00.intoMemorySegment(MEMORY, c, ORDER);
+    d01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    d02.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    d03.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
     long r1 = c + cStride;
-    c10.intoMemorySegment(MEMORY, r1, ORDER);
-    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
-    c12.intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
-    c13.intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
+    d10.intoMemorySegment(MEMORY, r1, ORDER);
+    d11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    d12.intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
+    d13.intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
     long r2 = r1 + cStride;
-    c20.intoMemorySegment(MEMORY, r2, ORDER);
-    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
-    c22.intoMemorySegment(MEMORY, r2 + 2L * BYTES, ORDER);
-    c23.intoMemorySegment(MEMORY, r2 + 3L * BYTES, ORDER);
+    d20.intoMemorySegment(MEMORY, r2, ORDER);
+    d21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    d22.intoMemorySegment(MEMORY, r2 + 2L * BYTES, ORDER);
+    d23.intoMemorySegment(MEMORY, r2 + 3L * BYTES, ORDER);
     long r3 = r2 + cStride;
-    c30.intoMemorySegment(MEMORY, r3, ORDER);
-    c31.intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
-    c32.intoMemorySegment(MEMORY, r3 + 2L * BYTES, ORDER);
-    c33.intoMemorySegment(MEMORY, r3 + 3L * BYTES, ORDER);
+    d30.intoMemorySegment(MEMORY, r3, ORDER);
+    d31.intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
+    d32.intoMemorySegment(MEMORY, r3 + 2L * BYTES, ORDER);
+    d33.intoMemorySegment(MEMORY, r3 + 3L * BYTES, ORDER);
     long r4 = r3 + cStride;
-    c40.intoMemorySegment(MEMORY, r4, ORDER);
-    c41.intoMemorySegment(MEMORY, r4 + BYTES, ORDER);
-    c42.intoMemorySegment(MEMORY, r4 + 2L * BYTES, ORDER);
-    c43.intoMemorySegment(MEMORY, r4 + 3L * BYTES, ORDER);
+    d40.intoMemorySegment(MEMORY, r4, ORDER);
+    d41.intoMemorySegment(MEMORY, r4 + BYTES, ORDER);
+    d42.intoMemorySegment(MEMORY, r4 + 2L * BYTES, ORDER);
+    d43.intoMemorySegment(MEMORY, r4 + 3L * BYTES, ORDER);
     long r5 = r4 + cStride;
-    c50.intoMemorySegment(MEMORY, r5, ORDER);
-    c51.intoMemorySegment(MEMORY, r5 + BYTES, ORDER);
-    c52.intoMemorySegment(MEMORY, r5 + 2L * BYTES, ORDER);
-    c53.intoMemorySegment(MEMORY, r5 + 3L * BYTES, ORDER);
+    d50.intoMemorySegment(MEMORY, r5, ORDER);
+    d51.intoMemorySegment(MEMORY, r5 + BYTES, ORDER);
+    d52.intoMemorySegment(MEMORY, r5 + 2L * BYTES, ORDER);
+    d53.intoMemorySegment(MEMORY, r5 + 3L * BYTES, ORDER);
   }
 
   /** 5 rows of the left side. */
@@ -171,30 +200,30 @@ final class WideTiles {
       c42 = a4.fma(b2, c42);
       c43 = a4.fma(b3, c43);
     }
-    c00.intoMemorySegment(MEMORY, c, ORDER);
-    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
-    c02.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
-    c03.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    VECTOR.cast(c00).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c01).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c02).intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    VECTOR.cast(c03).intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
     long r1 = c + cStride;
-    c10.intoMemorySegment(MEMORY, r1, ORDER);
-    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
-    c12.intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
-    c13.intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
+    VECTOR.cast(c10).intoMemorySegment(MEMORY, r1, ORDER);
+    VECTOR.cast(c11).intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    VECTOR.cast(c12).intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
+    VECTOR.cast(c13).intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
     long r2 = r1 + cStride;
-    c20.intoMemorySegment(MEMORY, r2, ORDER);
-    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
-    c22.intoMemorySegment(MEMORY, r2 + 2L * BYTES, ORDER);
-    c23.intoMemorySegment(MEMORY, r2 + 3L * BYTES, ORDER);
+    VECTOR.cast(c20).intoMemorySegment(MEMORY, r2, ORDER);
+    VECTOR.cast(c21).intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    VECTOR.cast(c22).intoMemorySegment(MEMORY, r2 + 2L * BYTES, ORDER);
+    VECTOR.cast(c23).intoMemorySegment(MEMORY, r2 + 3L * BYTES, ORDER);
     long r3 = r2 + cStride;
-    c30.intoMemorySegment(MEMORY, r3, ORDER);
-    c31.intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
-    c32.intoMemorySegment(MEMORY, r3 + 2L * BYTES, ORDER);
-    c33.intoMemorySegment(MEMORY, r3 + 3L * BYTES, ORDER);
+    VECTOR.cast(c30).intoMemorySegment(MEMORY, r3, ORDER);
+    VECTOR.cast(c31).intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
+    VECTOR.cast(c32).intoMemorySegment(MEMORY, r3 + 2L * BYTES, ORDER);
+    VECTOR.cast(c33).intoMemorySegment(MEMORY, r3 + 3L * BYTES, ORDER);
     long r4 = r3 + cStride;
-    c40.intoMemorySegment(MEMORY, r4, ORDER);
-    c41.intoMemorySegment(MEMORY, r4 + BYTES, ORDER);
-    c42.intoMemorySegment(MEMORY, r4 + 2L * BYTES, ORDER);
-    c43.intoMemorySegment(MEMORY, r4 + 3L * BYTES, ORDER);
+    VECTOR.cast(c40).intoMemorySegment(MEMORY, r4, ORDER);
+    VECTOR.cast(c41).intoMemorySegment(MEMORY, r4 + BYTES, ORDER);
+    VECTOR.cast(c42).intoMemorySegment(MEMORY, r4 + 2L * BYTES, ORDER);
+    VECTOR.cast(c43).intoMemorySegment(MEMORY, r4 + 3L * BYTES, ORDER);
   }
 
   /** 4 rows of the left side. */
@@ -243,25 +272,25 @@ final class WideTiles {
       c32 = a3.fma(b2, c32);
       c33 = a3.fma(b3, c33);
     }
-    c00.intoMemorySegment(MEMORY, c, ORDER);
-    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
-    c02.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
-    c03.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    VECTOR.cast(c00).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c01).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c02).intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    VECTOR.cast(c03).intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
     long r1 = c + cStride;
-    c10.intoMemorySegment(MEMORY, r1, ORDER);
-    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
-    c12.intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
-    c13.intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
+    VECTOR.cast(c10).intoMemorySegment(MEMORY, r1, ORDER);
+    VECTOR.cast(c11).intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    VECTOR.cast(c12).intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
+    VECTOR.cast(c13).intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
     long r2 = r1 + cStride;
-    c20.intoMemorySegment(MEMORY, r2, ORDER);
-    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
-    c22.intoMemorySegment(MEMORY, r2 + 2L * BYTES, ORDER);
-    c23.intoMemorySegment(MEMORY, r2 + 3L * BYTES, ORDER);
+    VECTOR.cast(c20).intoMemorySegment(MEMORY, r2, ORDER);
+    VECTOR.cast(c21).intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    VECTOR.cast(c22).intoMemorySegment(MEMORY, r2 + 2L * BYTES, ORDER);
+    VECTOR.cast(c23).intoMemorySegment(MEMORY, r2 + 3L * BYTES, ORDER);
     long r3 = r2 + cStride;
-    c30.intoMemorySegment(MEMORY, r3, ORDER);
-    c31.intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
-    c32.intoMemorySegment(MEMORY, r3 + 2L * BYTES, ORDER);
-    c33.intoMemorySegment(MEMORY, r3 + 3L * BYTES, ORDER);
+    VECTOR.cast(c30).intoMemorySegment(MEMORY, r3, ORDER);
+    VECTOR.cast(c31).intoMemorySegment(MEMORY, r3 + BYTES, ORDER);
+    VECTOR.cast(c32).intoMemorySegment(MEMORY, r3 + 2L * BYTES, ORDER);
+    VECTOR.cast(c33).intoMemorySegment(MEMORY, r3 + 3L * BYTES, ORDER);
   }
 
   /** 3 rows of the left side. */
@@ -301,20 +330,20 @@ final class WideTiles {
       c22 = a2.fma(b2, c22);
       c23 = a2.fma(b3, c23);
     }
-    c00.intoMemorySegment(MEMORY, c, ORDER);
-    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
-    c02.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
-    c03.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    VECTOR.cast(c00).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c01).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c02).intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    VECTOR.cast(c03).intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
     long r1 = c + cStride;
-    c10.intoMemorySegment(MEMORY, r1, ORDER);
-    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
-    c12.intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
-    c13.intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
+    VECTOR.cast(c10).intoMemorySegment(MEMORY, r1, ORDER);
+    VECTOR.cast(c11).intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    VECTOR.cast(c12).intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
+    VECTOR.cast(c13).intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
     long r2 = r1 + cStride;
-    c20.intoMemorySegment(MEMORY, r2, ORDER);
-    c21.intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
-    c22.intoMemorySegment(MEMORY, r2 + 2L * BYTES, ORDER);
-    c23.intoMemorySegment(MEMORY, r2 + 3L * BYTES, ORDER);
+    VECTOR.cast(c20).intoMemorySegment(MEMORY, r2, ORDER);
+    VECTOR.cast(c21).intoMemorySegment(MEMORY, r2 + BYTES, ORDER);
+    VECTOR.cast(c22).intoMemorySegment(MEMORY, r2 + 2L * BYTES, ORDER);
+    VECTOR.cast(c23).intoMemorySegment(MEMORY, r2 + 3L * BYTES, ORDER);
   }
 
   /** 2 rows of the left side. */
@@ -345,15 +374,15 @@ final class WideTiles {
       c12 = a1.fma(b2, c12);
       c13 = a1.fma(b3, c13);
     }
-    c00.intoMemorySegment(MEMORY, c, ORDER);
-    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
-    c02.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
-    c03.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    VECTOR.cast(c00).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c01).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c02).intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    VECTOR.cast(c03).intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
     long r1 = c + cStride;
-    c10.intoMemorySegment(MEMORY, r1, ORDER);
-    c11.intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
-    c12.intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
-    c13.intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
+    VECTOR.cast(c10).intoMemorySegment(MEMORY, r1, ORDER);
+    VECTOR.cast(c11).intoMemorySegment(MEMORY, r1 + BYTES, ORDER);
+    VECTOR.cast(c12).intoMemorySegment(MEMORY, r1 + 2L * BYTES, ORDER);
+    VECTOR.cast(c13).intoMemorySegment(MEMORY, r1 + 3L * BYTES, ORDER);
   }
 
   /** 1 row of the left side. */
@@ -374,10 +403,10 @@ final class WideTiles {
       c02 = a0.fma(b2, c02);
       c03 = a0.fma(b3, c03);
     }
-    c00.intoMemorySegment(MEMORY, c, ORDER);
-    c01.intoMemorySegment(MEMORY, c + BYTES, ORDER);
-    c02.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
-    c03.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    VECTOR.cast(c00).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c01).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c02).intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    VECTOR.cast(c03).intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
   }
 
   /**
@@ -406,13 +435,13 @@ final class WideTiles {
       c6 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q + 2L * BYTES, ORDER), c6);
       c7 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q + 3L * BYTES, ORDER), c7);
     }
-    c0.intoMemorySegment(MEMORY, c, ORDER);
-    c1.intoMemorySegment(MEMORY, c + BYTES, ORDER);
-    c2.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
-    c3.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
-    c4.intoMemorySegment(MEMORY, c + 4L * BYTES, ORDER);
-    c5.intoMemorySegment(MEMORY, c + 5L * BYTES, ORDER);
-    c6.intoMemorySegment(MEMORY, c + 6L * BYTES, ORDER);
-    c7.intoMemorySegment(MEMORY, c + 7L * BYTES, ORDER);
+    VECTOR.cast(c0).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c1).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c2).intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    VECTOR.cast(c3).intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    VECTOR.cast(c4).intoMemorySegment(MEMORY, c + 4L * BYTES, ORDER);
+    VECTOR.cast(c5).intoMemorySegment(MEMORY, c + 5L * BYTES, ORDER);
+    VECTOR.cast(c6).intoMemorySegment(MEMORY, c + 6L * BYTES, ORDER);
+    VECTOR.cast(c7).intoMemorySegment(MEMORY, c + 7L * BYTES, ORDER);
   }
 }
