@@ -52,8 +52,12 @@ final class Lanes {
   /** Vectors of a narrow panel, which ends a matrix whose columns do not fill a wide one. */
   static final int NARROW = 2;
 
-  /** Rows of a full tile. */
-  static final int TILE_ROWS = 6;
+  /**
+   * Rows of a full tile: 6 where panels are 4 vectors wide. By 2 vectors, with 16 registers, 5: the
+   * compiler loads several elements of the left side ahead, and with 12 sums it has to keep some of
+   * those in memory, which takes more than half of the speed.
+   */
+  static final int TILE_ROWS = WIDE == 4 ? 6 : 5;
 
   private Lanes() {}
 

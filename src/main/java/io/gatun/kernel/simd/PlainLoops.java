@@ -18,7 +18,6 @@ import static io.gatun.kernel.simd.Exponential.TANH_LIMIT;
 import static io.gatun.kernel.simd.Exponential.TWO_TO_MINUS_64;
 import static io.gatun.kernel.simd.Lanes.LANES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
-import static io.gatun.kernel.simd.Lanes.TILE_ROWS;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -57,11 +56,12 @@ final class PlainLoops {
       for (int first = 0; first < b.inner; first += FETCH) {
         int some = Math.min(FETCH, b.inner - first);
         read(b.at(i) + (long) first * width * Float.BYTES, panel, some * width);
-        for (int row = 0; row < rows; row++) {
-          int tile = row / TILE_ROWS * TILE_ROWS;
-          int height = Math.min(TILE_ROWS, rows - tile);
-          int at = tile * b.inner + row - tile + first * height;
-          multiply(a, at, height, some, panel, width, sums, row * width);
+        for (int tile = 0, height; tile < rows; tile += height) {
+          height = Product.tileRows(rows - tile);
+          for (int row = 0; row < height; row++) {
+            int at = tile * b.inner + row + first * height;
+            multiply(a, at, height, some, panel, width, sums, (tile + row) * width);
+          }
         }
       }
       for (int row = 0; row < rows; row++) {

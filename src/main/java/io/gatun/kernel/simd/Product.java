@@ -6,7 +6,6 @@ import static io.gatun.kernel.simd.Lanes.TILE_ROWS;
 import static io.gatun.kernel.simd.Lanes.WIDE;
 
 import io.gatun.kernel.WeightFormat;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** The matrix product of some rows by some panels, put together from tiles. */
@@ -26,28 +25,69 @@ final class Product {
   }
 
   /**
-   * Interleaves rows as the tiles want them: tiles of {@link Lanes#TILE_ROWS} rows, one of what
-   * rows are left, each {@code [inner, rows of the tile]}.
+   * How many of the rows that are left the next tile takes: {@link Lanes#TILE_ROWS} or what is left
+   * of them, but rather two tiles of like height than a full one and one of a row or two, which
+   * would wait for the panel more than compute.
+   */
+  static int tileRows(int left) {
+    return left == TILE_ROWS + 1 || left == TILE_ROWS + 2
+        ? (left + 1) / 2
+        : Math.min(TILE_ROWS, left);
+  }
+
+  /**
+   * Interleaves rows as the tiles want them: each tile of {@link #tileRows} is {@code [inner, rows
+   * of the tile]}.
    *
    * @param a where they go; the first {@code rows × inner} elements are used
    * @param addresses where each row begins
    * @param first the first of them
    */
   static void interleave(float[] a, long[] addresses, int first, int rows, int inner) {
-    for (int tile = 0; tile < rows; tile += TILE_ROWS) {
-      int height = Math.min(TILE_ROWS, rows - tile);
-      for (int row = 0; row < height; row++) {
-        interleaveRow(a, tile * inner + row, height, addresses[first + tile + row], inner);
+    for (int tile = 0, height; tile < rows; tile += height) {
+      height = tileRows(rows - tile);
+      int at = tile * inner;
+      int i = first + tile;
+      if (height == 6) {
+        Interleaving.rows6(
+            a,
+            at,
+            addresses[i],
+            addresses[i + 1],
+            addresses[i + 2],
+            addresses[i + 3],
+            addresses[i + 4],
+            addresses[i + 5],
+            inner);
+      } else {
+        for (int row = 0; row < height; row++) {
+          Interleaving.row(a, at + row, height, addresses[i + row], 0, inner);
+        }
       }
     }
   }
 
   /** The same of rows that lie {@code stride} bytes apart. */
   static void interleave(float[] a, long address, long stride, int rows, int inner) {
-    for (int tile = 0; tile < rows; tile += TILE_ROWS) {
-      int height = Math.min(TILE_ROWS, rows - tile);
-      for (int row = 0; row < height; row++) {
-        interleaveRow(a, tile * inner + row, height, address + (tile + row) * stride, inner);
+    for (int tile = 0, height; tile < rows; tile += height) {
+      height = tileRows(rows - tile);
+      int at = tile * inner;
+      long row = address + tile * stride;
+      if (height == 6) {
+        Interleaving.rows6(
+            a,
+            at,
+            row,
+            row + stride,
+            row + 2 * stride,
+            row + 3 * stride,
+            row + 4 * stride,
+            row + 5 * stride,
+            inner);
+      } else {
+        for (int i = 0; i < height; i++) {
+          Interleaving.row(a, at + i, height, row + i * stride, 0, inner);
+        }
       }
     }
   }
@@ -59,8 +99,8 @@ final class Product {
       interleave(a, address, stride, rows, inner);
       return;
     }
-    for (int tile = 0; tile < rows; tile += TILE_ROWS) {
-      int height = Math.min(TILE_ROWS, rows - tile);
+    for (int tile = 0, height; tile < rows; tile += height) {
+      height = tileRows(rows - tile);
       for (int row = 0; row < height; row++) {
         long from = address + (tile + row) * stride;
         for (int k = 0; k < inner; k++) {
@@ -68,16 +108,6 @@ final class Product {
               MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, from + k * innerStride);
         }
       }
-    }
-  }
-
-  private static void interleaveRow(float[] a, int at, int step, long row, int inner) {
-    if (step == 1) {
-      MemorySegment.copy(MEMORY, ValueLayout.JAVA_FLOAT_UNALIGNED, row, a, at, inner);
-      return;
-    }
-    for (int k = 0; k < inner; k++) {
-      a[at + k * step] = MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, row + (long) k * Float.BYTES);
     }
   }
 
@@ -128,36 +158,34 @@ final class Product {
   }
 
   private static void wide(float[] a, int rows, int inner, long b, long c, long cStride) {
-    int row = 0;
-    for (; row + TILE_ROWS <= rows; row += TILE_ROWS) {
-      WideTiles.rows6(a, row * inner, inner, b, c + row * cStride, cStride);
-    }
-    int at = row * inner;
-    long out = c + row * cStride;
-    switch (rows - row) {
-      case 1 -> WideTiles.rows1(a, at, inner, b, out);
-      case 2 -> WideTiles.rows2(a, at, inner, b, out, cStride);
-      case 3 -> WideTiles.rows3(a, at, inner, b, out, cStride);
-      case 4 -> WideTiles.rows4(a, at, inner, b, out, cStride);
-      case 5 -> WideTiles.rows5(a, at, inner, b, out, cStride);
-      default -> {}
+    for (int row = 0, height; row < rows; row += height) {
+      height = tileRows(rows - row);
+      int at = row * inner;
+      long out = c + row * cStride;
+      switch (height) {
+        case 1 -> WideTiles.rows1(a, at, inner, b, out);
+        case 2 -> WideTiles.rows2(a, at, inner, b, out, cStride);
+        case 3 -> WideTiles.rows3(a, at, inner, b, out, cStride);
+        case 4 -> WideTiles.rows4(a, at, inner, b, out, cStride);
+        case 5 -> WideTiles.rows5(a, at, inner, b, out, cStride);
+        default -> WideTiles.rows6(a, at, inner, b, out, cStride);
+      }
     }
   }
 
   private static void narrow(float[] a, int rows, int inner, long b, long c, long cStride) {
-    int row = 0;
-    for (; row + TILE_ROWS <= rows; row += TILE_ROWS) {
-      NarrowTiles.rows6(a, row * inner, inner, b, c + row * cStride, cStride);
-    }
-    int at = row * inner;
-    long out = c + row * cStride;
-    switch (rows - row) {
-      case 1 -> NarrowTiles.rows1(a, at, inner, b, out);
-      case 2 -> NarrowTiles.rows2(a, at, inner, b, out, cStride);
-      case 3 -> NarrowTiles.rows3(a, at, inner, b, out, cStride);
-      case 4 -> NarrowTiles.rows4(a, at, inner, b, out, cStride);
-      case 5 -> NarrowTiles.rows5(a, at, inner, b, out, cStride);
-      default -> {}
+    for (int row = 0, height; row < rows; row += height) {
+      height = tileRows(rows - row);
+      int at = row * inner;
+      long out = c + row * cStride;
+      switch (height) {
+        case 1 -> NarrowTiles.rows1(a, at, inner, b, out);
+        case 2 -> NarrowTiles.rows2(a, at, inner, b, out, cStride);
+        case 3 -> NarrowTiles.rows3(a, at, inner, b, out, cStride);
+        case 4 -> NarrowTiles.rows4(a, at, inner, b, out, cStride);
+        case 5 -> NarrowTiles.rows5(a, at, inner, b, out, cStride);
+        default -> NarrowTiles.rows6(a, at, inner, b, out, cStride);
+      }
     }
   }
 }
