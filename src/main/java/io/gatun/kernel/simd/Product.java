@@ -11,7 +11,7 @@ import java.lang.foreign.ValueLayout;
 /** The matrix product of some rows by some panels, put together from tiles. */
 final class Product {
   /** The most rows of a block: enough that a panel is used often once it is in the caches. */
-  private static final int BLOCK_ROWS = 96;
+  private static final int BLOCK_ROWS = 512;
 
   /** The most elements of a block, which bounds the scratch memory of very long rows. */
   private static final int BLOCK_ELEMENTS = 1 << 20;

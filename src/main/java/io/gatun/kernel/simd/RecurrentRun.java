@@ -19,10 +19,10 @@ import io.gatun.kernel.Workers;
  */
 final class RecurrentRun implements Workers.Task {
   /** Rows of the input's product that are formed at once, if no time step has more. */
-  private static final int ROWS_AT_ONCE = 384;
+  private static final int ROWS_AT_ONCE = 512;
 
   /** Sequences a worker takes at once at most, which bounds its scratch memory. */
-  private static final int MOST_SEQUENCES = 252;
+  private static final int MOST_SEQUENCES = 256;
 
   /** Fewer sequences than these are not worth another worker. */
   private static final int LEAST_SEQUENCES = 4;

@@ -22,6 +22,12 @@ final class UsualRecurrent extends SimdPackedRecurrent {
   /** Bytes of products that wait for their gates. */
   private static final long RUN_BYTES = 64 << 10;
 
+  /**
+   * Rows whose gates are formed at once: of more than these, the pages that the rows of the input's
+   * product lie in are too many for the first translation cache, and each gate comes by anew.
+   */
+  private static final int GATE_ROWS = 16;
+
   /** Steps with fewer multiplications are not worth waking another thread. */
   private static final long LEAST_SHARED = 1 << 20;
 
@@ -176,7 +182,18 @@ final class UsualRecurrent extends SimdPackedRecurrent {
       int to = group + some == groups ? recurrent.count : recurrent.panelAt((group + some) * gates);
       Product.run(left, rows, recurrent, from, to, z, zStride, scratch);
       long columns = (long) group * gates * BYTES;
-      finish(rows, group, some, h, c, z, zStride, xs + columns, bias + columns);
+      for (int row = 0; row < rows; row += GATE_ROWS) {
+        finish(
+            Math.min(GATE_ROWS, rows - row),
+            group,
+            some,
+            h + row * hiddenStride(),
+            c + row * cellStride(),
+            z + row * zStride,
+            zStride,
+            xs + (long) row * input.vectors * BYTES + columns,
+            bias + columns);
+      }
     }
   }
 
