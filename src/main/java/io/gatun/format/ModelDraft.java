@@ -15,6 +15,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiConsumer;
 
 /**
  * A network whose weights are yet to be trained. It is described in the words of a model file, but
@@ -75,6 +76,7 @@ public final class ModelDraft {
    * @param labels what the scores stand for; {@code null} but for a classifier or tagger
    * @param arena where the parameters are allocated; it must stay open as long as they are used
    * @param seed of the random numbers they begin with
+   * @param loss adds nodes behind the scores to the graph that is {@link #training()}
    * @return the network
    * @throws ModelFormatException if the description is not possible, with file and line
    */
@@ -84,7 +86,8 @@ public final class ModelDraft {
       TextCodec target,
       Vocabulary labels,
       SharedArena arena,
-      long seed) {
+      long seed,
+      BiConsumer<Graph.Builder, Value> loss) {
     Json.Fields fields = config.fields();
     Path file = Path.of(config.source());
     Model.Kind kind = fields.require("kind").oneOf(Model.Kind.values(), Model.Kind::label);
@@ -115,14 +118,18 @@ public final class ModelDraft {
       NetworkReader forced =
           NetworkReader.forced(weights, encoder(fields, weights, tokens), scores);
       forced.read(last);
+      loss.accept(forced.builder(), forced.last());
       training = forced.graph();
       generation = ModelFolder.Reader.generation(fields.find("generation"), target);
     } else {
       last = fields.require("network");
       NetworkReader network = new NetworkReader("network", weights, null, tokens);
       network.read(last);
-      training = network.graph();
-      graphs.put("network", training);
+      graphs.put("network", network.graph());
+      NetworkReader trained = new NetworkReader("network", weights, null, tokens);
+      trained.read(last);
+      loss.accept(trained.builder(), trained.last());
+      training = trained.graph();
     }
     Model model =
         new Model(file, description, null, graphs, links, codecs, generation, weights.unused());
@@ -148,11 +155,6 @@ public final class ModelDraft {
    */
   public Graph training() {
     return training;
-  }
-
-  /** Returns the value of {@link #training()} with the scores: its last output. */
-  public Value scores() {
-    return training.outputs().get(training.outputs().size() - 1);
   }
 
   /** Returns the parameters by the names they have in a file, in the order of the layers. */

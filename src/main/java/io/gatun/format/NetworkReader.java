@@ -122,6 +122,11 @@ final class NetworkReader {
     return graph.build();
   }
 
+  /** The graph as far as it is built, for what comes behind it. */
+  Graph.Builder builder() {
+    return graph;
+  }
+
   /** The value that the last layer made. */
   Value last() {
     return last;

@@ -1,0 +1,194 @@
+package io.gatun.training;
+
+import io.gatun.graph.Execution;
+import io.gatun.graph.Gradients;
+import io.gatun.graph.Plan;
+import io.gatun.graph.Value;
+import io.gatun.tensor.DType;
+import io.gatun.tensor.SharedArena;
+import io.gatun.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/**
+ * One part of each batch: its execution, its memory, its loss and gradients. One thread at a time.
+ */
+final class Shard implements AutoCloseable {
+  private final Execution execution;
+  private final Execution scoring;
+  private final String scores;
+  private final Gradients gradients;
+  private final Slab slab;
+  private final Tensor seed;
+  private final MemorySegment memory;
+  private List<Item> items = List.of();
+  private double loss;
+  private long terms;
+
+  /**
+   * Makes a shard.
+   *
+   * @param plan computes the loss and the gradients
+   * @param scoring computes the scores alone, for the network's own tokens as inputs; or null
+   */
+  Shard(
+      Plan plan,
+      Plan scoring,
+      String scores,
+      Gradients gradients,
+      Parameters parameters,
+      SharedArena arena) {
+    this.gradients = gradients;
+    this.scores = scores;
+    this.slab = new Slab(arena);
+    this.seed = Tensor.allocate(arena, DType.INT64, 1);
+    this.memory = parameters.newGradients();
+    this.execution = plan.newExecution();
+    this.scoring = scoring == null ? null : scoring.newExecution();
+    for (String name : gradients.parameters()) {
+      execution.input(name, parameters.tensor(name));
+      execution.output(gradients.name(name), parameters.gradient(name, memory));
+      if (this.scoring != null && has(scoring, name)) {
+        this.scoring.input(name, parameters.tensor(name));
+      }
+    }
+  }
+
+  private static boolean has(Plan plan, String input) {
+    return plan.inputs().stream().anyMatch(value -> value.name().equals(input));
+  }
+
+  /**
+   * Computes loss and gradients of some items.
+   *
+   * @param number from which dropout draws
+   * @param forced the share of target tokens that are given; the others are the network's own
+   */
+  void run(List<Item> batch, long number, double forced) {
+    items = batch;
+    slab.reset();
+    seed.setLong(number, 0);
+    Map<String, Tensor> inputs = Inputs.of(execution.plan().inputs(), batch, slab);
+    if (gradients.needsSeed()) {
+      inputs.put(Gradients.SEED, seed);
+    }
+    if (forced < 1 && scoring != null) {
+      guess(inputs, number, forced);
+    }
+    give(execution, inputs);
+    execution.run();
+    loss = execution.output(execution.plan().outputs().get(0).name()).toFloats()[0];
+    terms = 0;
+    for (Item item : batch) {
+      terms += item.terms();
+    }
+  }
+
+  private static void give(Execution execution, Map<String, Tensor> inputs) {
+    inputs.forEach(
+        (name, tensor) -> {
+          if (has(execution.plan(), name)) {
+            execution.input(name, tensor);
+          }
+        });
+  }
+
+  /**
+   * Puts the network's own tokens in place of some of the target's: what it finds most probable
+   * where the target's are given (scheduled sampling of Bengio et al. 2015, in one pass over the
+   * whole target as Mihaylova and Martins 2019 have it).
+   */
+  private void guess(Map<String, Tensor> inputs, long number, double forced) {
+    give(scoring, inputs);
+    scoring.run();
+    Tensor output = scoring.output(scores);
+    float[] all = output.toFloats();
+    int size = (int) output.dim(2);
+    Tensor tokens = inputs.get("target.tokens");
+    int batch = (int) tokens.dim(1);
+    SplittableRandom random = new SplittableRandom(number);
+    // The token of step t is a guess from the scores of step t − 1; the start symbol stays.
+    for (int t = 1; t < tokens.dim(0); t++) {
+      for (int b = 0; b < batch; b++) {
+        boolean own = random.nextDouble() >= forced;
+        if (own && t < items.get(b).target().length - 1) {
+          int from = ((t - 1) * batch + b) * size;
+          int best = 0;
+          for (int k = 1; k < size; k++) {
+            best = all[from + k] > all[from + best] ? k : best;
+          }
+          tokens.segment().setAtIndex(ValueLayout.JAVA_INT, (long) t * batch + b, best);
+        }
+      }
+    }
+  }
+
+  /** The sum of the losses of the last run. */
+  double loss() {
+    return loss;
+  }
+
+  /** The number of terms of that sum. */
+  long terms() {
+    return terms;
+  }
+
+  /** The gradients of the last run, as {@link Parameters} lays them out. */
+  MemorySegment memory() {
+    return memory;
+  }
+
+  /** The items of the last run. */
+  List<Item> items() {
+    return items;
+  }
+
+  /**
+   * Runs the last items again, and finds the first value that is no finite number.
+   *
+   * @return its name; empty if there is none
+   */
+  String firstBroken(Parameters parameters, SharedArena arena) {
+    List<String> names = new ArrayList<>();
+    gradients
+        .graph()
+        .nodes()
+        .forEach(
+            node ->
+                node.outputs().stream()
+                    .filter(value -> value.type().isFloat())
+                    .map(Value::name)
+                    .forEach(names::add));
+    try (Plan plan =
+            Plan.on(execution.plan().device(), gradients.graph(), names.toArray(new String[0]));
+        Execution again = plan.newExecution()) {
+      Map<String, Tensor> inputs = Inputs.of(plan.inputs(), items, new Slab(arena));
+      inputs.put(Gradients.SEED, seed);
+      give(again, inputs);
+      for (String name : gradients.parameters()) {
+        if (has(plan, name)) {
+          again.input(name, parameters.tensor(name));
+        }
+      }
+      again.run();
+      for (String name : names) {
+        if (!Parameters.finite(again.output(name))) {
+          return name;
+        }
+      }
+    }
+    return "";
+  }
+
+  @Override
+  public void close() {
+    execution.close();
+    if (scoring != null) {
+      scoring.close();
+    }
+  }
+}

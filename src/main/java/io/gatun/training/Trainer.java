@@ -1,0 +1,438 @@
+package io.gatun.training;
+
+import io.gatun.format.Model;
+import io.gatun.format.ModelDraft;
+import io.gatun.format.ModelFolder;
+import io.gatun.graph.Gradients;
+import io.gatun.graph.Graph;
+import io.gatun.graph.Plan;
+import io.gatun.graph.Value;
+import io.gatun.kernel.Device;
+import io.gatun.kernel.Devices;
+import io.gatun.kernel.Kernels;
+import io.gatun.kernel.Workers;
+import io.gatun.tensor.SharedArena;
+import io.gatun.tensor.Tensor;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * Trains a network as a configuration says, and writes what comes out as a model folder.
+ *
+ * <p>A step: a batch is split into shards, each computed by one thread; their gradients are added
+ * in order, divided by the number of terms of the loss, clipped by their global norm, and the
+ * optimiser changes the parameters where they lie. After each validation the state is written as a
+ * checkpoint, whole or not at all; {@linkplain #train resumed} a training goes on from there, and
+ * what comes out has the same bits as if it had not been interrupted.
+ *
+ * <p><b>The same result.</b> The result depends on the configuration (its seed and number of shards
+ * among it), the data, and the device's arithmetic; not on the number of threads, which only say
+ * how many shards are computed at a time.
+ *
+ * <p>For one thread; whoever makes it closes it.
+ */
+public final class Trainer implements AutoCloseable {
+  /** The file beside the model in which an unfinished training keeps its state. */
+  public static final String CHECKPOINT = "checkpoint.safetensors";
+
+  /** The file beside the model with the curves. */
+  public static final String CURVES = "training.html";
+
+  /** A loss for each term that no network that learns has. */
+  private static final double EXPLODED = 1e6;
+
+  private final TrainingConfig config;
+  private final Device device;
+  private final Workers workers;
+  private final SharedArena arena;
+  private final ModelDraft draft;
+  private final Parameters parameters;
+  private final List<Item> items;
+  private final Plan plan;
+  private final Plan scoring;
+  private final Kernels kernels;
+  private final List<Shard> shards = new ArrayList<>();
+  private final Map<String, Tensor> best = new LinkedHashMap<>();
+  private final int epochSteps;
+  private TrainingState state = new TrainingState();
+  private boolean closed;
+
+  /**
+   * Prepares a training: makes the network and its gradients, so that what does not fit is found
+   * before any time is spent.
+   *
+   * @param config what to train on what
+   * @throws IOException if a model to begin with cannot be read
+   * @throws io.gatun.format.ModelFormatException if the network is not possible, with file and line
+   */
+  public Trainer(TrainingConfig config) throws IOException {
+    this.config = config;
+    device = Devices.best();
+    arena = SharedArena.open("training");
+    workers = new Workers(config.threads());
+    boolean ready = false;
+    List<AutoCloseable> opened = new ArrayList<>(List.of(arena, workers));
+    try {
+      String[] logits = new String[1];
+      draft =
+          ModelDraft.of(
+              config.json(),
+              config.source(),
+              config.target(),
+              config.labels(),
+              arena,
+              config.seed(),
+              (graph, scores) -> logits[0] = Losses.add(graph, scores, config.loss()).name());
+      if (config.initial().isPresent()) {
+        begin(config.initial().get());
+      }
+      parameters = new Parameters(draft, config.frozen(), arena);
+      Encoding encoding = new Encoding(config.source(), config.target(), config.labels());
+      items = encoding.items(config.split().train(), config.batch().longest());
+      checkVocabulary();
+      epochSteps = Batches.of(items, config.batch(), config.seed(), 0).size();
+      if (epochSteps == 0) {
+        throw new IllegalArgumentException(
+            config.file() + ": no sample is short enough for \"longest\" of \"batch\"");
+      }
+      Gradients gradients = Gradients.of(draft.training(), Losses.LOSS, parameters.constants());
+      plan = Plan.on(device, gradients.graph());
+      opened.add(plan);
+      boolean guesses = config.forcing().start() < 1 || config.forcing().end() < 1;
+      scoring = guesses ? Plan.on(device, gradients.graph(), logits[0]) : null;
+      if (scoring != null) {
+        opened.add(scoring);
+      }
+      kernels = device.open(workers);
+      opened.add(kernels);
+      for (int i = 0; i < config.shards(); i++) {
+        shards.add(new Shard(plan, scoring, logits[0], gradients, parameters, arena));
+        opened.add(shards.get(i));
+      }
+      draft.parameters().forEach((name, tensor) -> best.put(name, tensor.copy(arena)));
+      ready = true;
+    } finally {
+      if (!ready) {
+        close(opened);
+      }
+    }
+  }
+
+  private static void close(List<AutoCloseable> opened) {
+    for (int i = opened.size() - 1; i >= 0; i--) {
+      try {
+        opened.get(i).close();
+      } catch (RuntimeException e) {
+        throw e;
+      } catch (Exception e) {
+        throw new IllegalStateException(e);
+      }
+    }
+  }
+
+  /** Begins with the weights of another model, where constants have the same name and shape. */
+  private void begin(Path folder) throws IOException {
+    int taken = 0;
+    try (Model model = ModelFolder.open(folder);
+        Arena aside = Arena.ofConfined()) {
+      Map<String, Value> known = new LinkedHashMap<>();
+      for (Graph graph : model.graphs()) {
+        known.putAll(graph.values());
+      }
+      for (Value value : draft.training().values().values()) {
+        Value other = known.get(value.name());
+        boolean same =
+            value.constant() != null
+                && value.type().isFloat()
+                && other != null
+                && other.constant() != null
+                && other.constant().shape().equals(value.constant().shape());
+        if (same && value.constant().view().isPresent()) {
+          value.constant().view().get().copyFrom(other.constant().tensor(aside));
+          taken++;
+        }
+      }
+    }
+    if (taken == 0) {
+      throw new IllegalArgumentException(
+          config.file() + ": no layer has the name and the shape of one of " + folder);
+    }
+  }
+
+  /** A vocabulary that knows little of the data teaches little. */
+  private void checkVocabulary() {
+    if (config.source() == null || config.source().unknown().isEmpty()) {
+      return;
+    }
+    int unknown = config.source().unknown().getAsInt();
+    long tokens = 0;
+    long strange = 0;
+    for (Item item : items) {
+      tokens += item.source().length;
+      for (int id : item.source()) {
+        strange += id == unknown ? 1 : 0;
+      }
+    }
+    if (2 * strange > tokens) {
+      throw new IllegalArgumentException(
+          String.format(
+              Locale.ROOT,
+              "%s: the source's vocabulary does not fit the data: %.0f %% of the tokens are not in"
+                  + " it",
+              config.file(),
+              100.0 * strange / tokens));
+    }
+  }
+
+  /** How many single numbers are trained. */
+  public long parameterCount() {
+    return parameters.count();
+  }
+
+  /** How many items there are to learn from. */
+  public int itemCount() {
+    return items.size();
+  }
+
+  private Path checkpoint() {
+    return config.output().resolve(CHECKPOINT);
+  }
+
+  private long lastStep() {
+    long last = (long) config.epochs() * epochSteps;
+    return config.steps() > 0 ? Math.min(last, config.steps()) : last;
+  }
+
+  // ------------------------------------------------------------------------------- the loop
+
+  /**
+   * Trains.
+   *
+   * @param resume whether to go on from the checkpoint beside the model; if there is none, the
+   *     training begins
+   * @param listener hears how it goes
+   * @return the figures of the best state on the test samples, or where there are none on those for
+   *     validation
+   * @throws IOException if a checkpoint or the model cannot be written
+   * @throws TrainingException if numbers are no numbers any more (the message has the step, the
+   *     batch and the value where it began), or the checkpoint is another training's
+   */
+  public Map<String, Double> train(boolean resume, TrainingListener listener) throws IOException {
+    if (resume && Files.exists(checkpoint())) {
+      state = TrainingState.read(checkpoint(), config, draft.parameters(), best, parameters);
+    }
+    Files.createDirectories(config.output());
+    long started = System.nanoTime();
+    double before = state.seconds;
+    long sequences = 0;
+    long last = lastStep();
+    boolean done = state.step >= last || state.stopped;
+    while (!done) {
+      int epoch = (int) (state.step / epochSteps);
+      List<List<Item>> batches = Batches.of(items, config.batch(), config.seed(), epoch);
+      for (int i = (int) (state.step % epochSteps); i < epochSteps && !done; i++) {
+        step(batches.get(i), epoch, i);
+        sequences += batches.get(i).size();
+        double spent = (System.nanoTime() - started) / 1e9;
+        state.seconds = before + spent;
+        boolean end =
+            state.step >= last || config.minutes() > 0 && state.seconds > 60 * config.minutes();
+        int every = config.validation().every() > 0 ? config.validation().every() : epochSteps;
+        boolean validate = end || state.step % every == 0;
+        TrainingProgress progress = progress(epoch, sequences / spent, last, spent);
+        listener.step(progress);
+        if (validate) {
+          validate(epoch);
+          state.seconds = before + (System.nanoTime() - started) / 1e9;
+          listener.validated(progress(epoch, sequences / spent, last, spent));
+        }
+        done = end || state.stopped;
+        int apart = config.checkpointSteps();
+        if (!done && (validate || apart > 0 && state.step % apart == 0)) {
+          state.write(checkpoint(), config, draft.parameters(), best, parameters);
+        }
+      }
+    }
+    return finish();
+  }
+
+  private TrainingProgress progress(int epoch, double pace, long last, double spent) {
+    long here = Math.max(1, state.step - state.firstStep);
+    return new TrainingProgress(
+        state.step,
+        last,
+        epoch + 1,
+        state.meanLoss(),
+        state.rate,
+        pace,
+        Duration.ofMillis((long) (1000 * spent / here * (last - state.step))),
+        state.metrics,
+        state.best,
+        Duration.ofMillis((long) (1000 * state.seconds)));
+  }
+
+  private void step(List<Item> batch, int epoch, int number) {
+    long step = state.step + 1;
+    List<List<Item>> parts = Batches.shards(batch, shards.size());
+    double forced = config.forcing().at(epoch);
+    long seed = (config.seed() * 1_000_003L + step) * 1_000_003L;
+    workers.run(
+        parts.size(), (part, worker) -> shards.get(part).run(parts.get(part), seed + part, forced));
+    double loss = 0;
+    long terms = 0;
+    for (int i = 0; i < parts.size(); i++) {
+      Shard shard = shards.get(i);
+      loss += shard.loss();
+      terms += shard.terms();
+      parameters.join(kernels, shard.memory());
+      if (i > 0) {
+        parameters.add(kernels, shards.get(0).memory(), shard.memory());
+      }
+    }
+    double squares = parameters.sumOfSquares(kernels, shards.get(0).memory());
+    double norm = Math.sqrt(squares) / terms;
+    if (!Double.isFinite(norm) || !(Math.abs(loss / terms) < EXPLODED)) {
+      throw broken(step, epoch, number, loss / terms, parts.size());
+    }
+    double scale = 1.0 / terms;
+    if (config.clip() > 0 && norm > config.clip()) {
+      scale *= config.clip() / norm;
+    }
+    state.rate =
+        config
+            .schedule()
+            .rate(config.optimiser().rate(), step, epochSteps, lastStep(), state.plateaus);
+    parameters.optimise(
+        kernels, config.optimiser().step(step, state.rate, scale), shards.get(0).memory());
+    state.step = step;
+    state.lossSum += loss;
+    state.lossTerms += terms;
+  }
+
+  private TrainingException broken(long step, int epoch, int number, double loss, int parts) {
+    String where = "";
+    List<String> before = parameters.broken();
+    if (!before.isEmpty()) {
+      where = "parameter " + before.get(0);
+    }
+    for (int i = 0; i < parts && where.isEmpty(); i++) {
+      where = shards.get(i).firstBroken(parameters, arena);
+    }
+    return new TrainingException(
+        String.format(
+            Locale.ROOT,
+            "the training of %s has come apart in step %d (batch %d of epoch %d): the loss is %s"
+                + "%s; a smaller learning rate or \"clip_norm\" may help%s",
+            config.file(),
+            step,
+            number + 1,
+            epoch + 1,
+            loss,
+            where.isEmpty() ? "" : ", and the first value that is no number is " + where,
+            Files.exists(checkpoint()) ? ", from the last checkpoint with --resume" : ""));
+  }
+
+  private void validate(int epoch) throws IOException {
+    double trained = state.meanLoss();
+    state.lossSum = 0;
+    state.lossTerms = 0;
+    List<Sample> held = config.split().validation();
+    int limit = Math.min(held.size(), config.validation().limit());
+    Map<String, Double> metrics = new LinkedHashMap<>();
+    String metric = config.validation().metric();
+    double figure = trained;
+    if (limit > 0) {
+      metrics.putAll(
+          Evaluation.of(
+                  draft.model(),
+                  held.subList(0, limit),
+                  device,
+                  workers,
+                  1,
+                  metric.equals("perplexity"))
+              .metrics());
+      figure = metrics.get(metric);
+    }
+    boolean more = limit > 0 && List.of("accuracy", "macro_f1", "bleu", "chrf").contains(metric);
+    boolean better = Double.isNaN(state.best) || (more ? figure > state.best : figure < state.best);
+    if (better) {
+      state.best = figure;
+      state.bestStep = state.step;
+      state.bad = 0;
+      state.sinceDrop = 0;
+      draft.parameters().forEach((name, tensor) -> best.get(name).copyFrom(tensor));
+    } else {
+      state.bad++;
+      state.sinceDrop++;
+      if (state.sinceDrop >= config.schedule().patience()) {
+        state.plateaus++;
+        state.sinceDrop = 0;
+      }
+      int patience = config.validation().patience();
+      state.stopped = patience > 0 && state.bad >= patience;
+    }
+    state.metrics = metrics;
+    state.history.add(
+        new History.Point(state.step, epoch + 1, trained, state.rate, state.seconds, metrics));
+    CurvesPage.write(
+        config.output().resolve(CURVES),
+        config.json().fields().string("name", "training"),
+        metric,
+        state.history);
+  }
+
+  private Map<String, Double> finish() throws IOException {
+    draft.parameters().forEach((name, tensor) -> tensor.copyFrom(best.get(name)));
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put("trained_by", "gatun train");
+    metadata.put("seed", String.valueOf(config.seed()));
+    metadata.put("step", String.valueOf(state.bestStep));
+    draft.write(config.output(), draft.parameters(), config.weightType(), metadata);
+    Split split = config.split();
+    List<Sample> held = split.test().isEmpty() ? split.validation() : split.test();
+    Map<String, Double> figures = Map.of();
+    if (!held.isEmpty()) {
+      // The figures are those of the file, whose weights may be rounded.
+      try (Model written = ModelFolder.open(config.output())) {
+        figures = Evaluation.of(written, held, device, workers, 0).metrics();
+      }
+    }
+    Files.deleteIfExists(checkpoint());
+    return figures;
+  }
+
+  /** The time the training has taken, in seconds. */
+  public double seconds() {
+    return state.seconds;
+  }
+
+  /** The step whose state is the best. */
+  public long bestStep() {
+    return state.bestStep;
+  }
+
+  /** Frees everything; the model that was written stays. Closing twice does nothing. */
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    shards.forEach(Shard::close);
+    kernels.close();
+    if (scoring != null) {
+      scoring.close();
+    }
+    plan.close();
+    workers.close();
+    arena.close();
+  }
+}

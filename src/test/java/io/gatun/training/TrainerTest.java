@@ -1,0 +1,263 @@
+package io.gatun.training;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.gatun.format.Model;
+import io.gatun.format.ModelFolder;
+import io.gatun.tensor.Tensor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Small networks are trained, stopped and resumed, and broken. */
+class TrainerTest {
+  private static final String SUM =
+      """
+      {"format": "gatun-train/1", "name": "sum", "kind": "network", "output": "model",
+       "data": {"format": "sums", "count": 400, "length": 12},
+       "split": {"validation": 0.1, "test": 0.1},
+       "network": {
+         "inputs": [{"name": "x", "type": "float32", "shape": ["time", "batch", 1]},
+                    {"name": "lengths", "type": "int32", "shape": ["batch"]}],
+         "layers": [{"type": "simple_rnn", "name": "sum", "hidden": 1, "activation": "identity"}]},
+       "training": {"epochs": 60, "batch": {"sequences": 16}, "clip_norm": 1,
+         "optimizer": {"learning_rate": 0.02}, "schedule": {"type": "cosine"}}}
+      """;
+  private static final String CLASSES =
+      """
+      {"format": "gatun-train/1", "name": "toy", "kind": "classifier", "output": "model",
+       "data": {"format": "labelled", "files": ["toy.tsv"]},
+       "split": {"validation": 0.1, "test": 0.1, "by": "class"},
+       "source": {"tokens": "characters"},
+       "network": {"layers": [
+         {"type": "embedding", "name": "embedding", "size": 6},
+         {"type": "dropout", "name": "drop", "rate": 0.1},
+         {"type": "gru", "name": "rnn", "hidden": 8, "return_sequences": false},
+         {"type": "dense", "name": "scores"}]},
+       "training": {"epochs": 8, "batch": {"sequences": 16}, "checkpoint_steps": 3,
+         "optimizer": {"learning_rate": 0.02}}}
+      """;
+  private static final String PAIRS =
+      """
+      {"format": "gatun-train/1", "name": "copy", "kind": "encoder-decoder", "output": "model",
+       "data": {"format": "pairs", "files": ["copy.tsv"]},
+       "split": {"validation": 0.1, "test": 0.1},
+       "source": {"tokens": "characters"}, "target": {"tokens": "characters"},
+       "encoder": {"layers": [
+         {"type": "embedding", "name": "encoder.embedding", "size": 8},
+         {"type": "gru", "name": "encoder.gru", "hidden": 16}]},
+       "decoder": {"layers": [
+         {"type": "embedding", "name": "decoder.embedding", "size": 16},
+         {"type": "gru", "name": "decoder.gru", "hidden": 16, "initial_state": "encoder.gru"},
+         {"type": "attention", "name": "attention", "score": "general", "memory": "encoder.gru"},
+         {"type": "concat", "name": "both", "from": ["decoder.gru", "attention"]},
+         {"type": "dense", "name": "bridge", "size": 16, "activation": "tanh"},
+         {"type": "dense", "name": "logits", "tie": "decoder.embedding"}]},
+       "generation": {"max_length": 6},
+       "training": {"epochs": 3, "batch": {"sequences": 16, "longest": 8},
+         "loss": {"label_smoothing": 0.1}, "forcing": {"start": 1, "end": 0.5, "epochs": 2},
+         "optimizer": {"type": "sgd", "learning_rate": 0.5, "momentum": 0.9}, "clip_norm": 1}}
+      """;
+
+  @TempDir Path folder;
+
+  private TrainingConfig config(String json) throws IOException {
+    Path file = folder.resolve("train.json");
+    Files.writeString(file, json);
+    Random random = new Random(5);
+    StringBuilder toy = new StringBuilder();
+    StringBuilder copy = new StringBuilder();
+    for (int i = 0; i < 300; i++) {
+      String text = "";
+      for (int k = 1 + random.nextInt(4); k > 0; k--) {
+        text += (char) ('a' + random.nextInt(4));
+      }
+      toy.append(text).append('\t').append(text.contains("a") ? "with" : "without").append('\n');
+      copy.append(text).append('\t').append(text).append('\n');
+    }
+    Files.writeString(folder.resolve("toy.tsv"), toy);
+    Files.writeString(folder.resolve("copy.tsv"), copy);
+    return TrainingConfig.read(file);
+  }
+
+  private Map<String, float[]> weights() throws IOException {
+    Map<String, float[]> weights = new LinkedHashMap<>();
+    try (Model model = ModelFolder.open(folder.resolve("model"))) {
+      for (String name : model.weights().names()) {
+        weights.put(name, model.weights().tensor(name).toFloats());
+      }
+    }
+    return weights;
+  }
+
+  private Map<String, Double> train(String json, boolean resume, TrainingListener listener)
+      throws IOException {
+    try (Trainer trainer = new Trainer(config(json))) {
+      return trainer.train(resume, listener);
+    }
+  }
+
+  @Test
+  void aLinearNetworkFindsTheWeightsOfASum() throws IOException {
+    Map<String, Double> figures = train(SUM, false, TrainingListener.NONE);
+    Map<String, float[]> weights = weights();
+    assertEquals(1, weights.get("sum.W")[0], 1e-3);
+    assertEquals(1, weights.get("sum.R")[0], 1e-3);
+    assertEquals(0, weights.get("sum.B")[0] + weights.get("sum.B")[1], 1e-3);
+    assertTrue(figures.get("loss") < 1e-5, figures.toString());
+    assertTrue(Files.readString(folder.resolve("model/training.html")).contains("<polyline"));
+    assertFalse(Files.exists(folder.resolve("model").resolve(Trainer.CHECKPOINT)));
+  }
+
+  private static void same(Map<String, float[]> expected, Map<String, float[]> got) {
+    assertEquals(expected.keySet(), got.keySet());
+    expected.forEach((name, numbers) -> assertArrayEquals(numbers, got.get(name), name));
+  }
+
+  /** Ends a training in the middle of things. */
+  private static final class Killed extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+  }
+
+  private static TrainingListener killer(long step) {
+    return new TrainingListener() {
+      @Override
+      public void step(TrainingProgress progress) {
+        if (progress.step() == step) {
+          throw new Killed();
+        }
+      }
+    };
+  }
+
+  @Test
+  void aResumedTrainingHasTheBitsOfOneThatWasNeverStopped() throws IOException {
+    for (String json : new String[] {CLASSES, PAIRS}) {
+      train(json, false, TrainingListener.NONE);
+      Map<String, float[]> whole = weights();
+      for (int step : new int[] {2, 7, 16}) {
+        assertThrows(Killed.class, () -> train(json, false, killer(step)));
+        assertThrows(Killed.class, () -> train(json, true, killer(step + 4)));
+        train(json, true, TrainingListener.NONE);
+        same(whole, weights());
+      }
+    }
+  }
+
+  @Test
+  void theNumberOfThreadsChangesNothing() throws IOException {
+    String three = CLASSES.replace("\"epochs\": 8", "\"epochs\": 2, \"shards\": 3");
+    train(three.replace("\"epochs\"", "\"threads\": 1, \"epochs\""), false, TrainingListener.NONE);
+    Map<String, float[]> one = weights();
+    train(three.replace("\"epochs\"", "\"threads\": 3, \"epochs\""), false, TrainingListener.NONE);
+    same(one, weights());
+  }
+
+  @Test
+  void aClassifierLearns() throws IOException {
+    Map<String, Double> figures = train(CLASSES, false, TrainingListener.NONE);
+    assertTrue(figures.get("accuracy") > 0.9, figures.toString());
+  }
+
+  @Test
+  void frozenLayersStayAndOthersBeginWhereAnotherModelIs() throws IOException {
+    train(CLASSES, false, TrainingListener.NONE);
+    Map<String, float[]> before = weights();
+    Files.move(folder.resolve("model"), folder.resolve("first"));
+    String next =
+        CLASSES
+            .replace("\"name\": \"toy\"", "\"name\": \"toy\", \"initial\": \"first\"")
+            .replace("\"name\": \"scores\"", "\"name\": \"head\"")
+            .replace("\"epochs\": 8", "\"epochs\": 2, \"freeze\": [\"embedding\", \"rn*\"]");
+    train(next, false, TrainingListener.NONE);
+    Map<String, float[]> after = weights();
+    assertArrayEquals(before.get("rnn.R"), after.get("rnn.R"));
+    assertArrayEquals(before.get("embedding.data"), after.get("embedding.data"));
+    assertTrue(after.containsKey("head.B"));
+  }
+
+  @Test
+  void numbersThatAreNoneStopTheTrainingWhereItBegan() throws IOException {
+    String wild =
+        SUM.replace("\"learning_rate\": 0.02", "\"type\": \"sgd\", \"learning_rate\": 1e30")
+            .replace("\"clip_norm\": 1,", "");
+    TrainingException e =
+        assertThrows(TrainingException.class, () -> train(wild, false, TrainingListener.NONE));
+    assertTrue(e.getMessage().contains("in step 2 (batch 2 of epoch 1)"), e.getMessage());
+    assertFalse(Files.exists(folder.resolve("model/model.json")));
+  }
+
+  @Test
+  void aCheckpointOfAnotherTrainingIsRefused() throws IOException {
+    assertThrows(Killed.class, () -> train(CLASSES, false, killer(20)));
+    String other = CLASSES.replace("\"learning_rate\": 0.02", "\"learning_rate\": 0.03");
+    TrainingException e =
+        assertThrows(TrainingException.class, () -> train(other, true, TrainingListener.NONE));
+    assertTrue(e.getMessage().contains("other settings"), e.getMessage());
+  }
+
+  @Test
+  void mistakesAreFoundBeforeAnyTimeIsSpent() throws IOException {
+    String[][] mistakes = {
+      {CLASSES, "\"epochs\"", "\"epocs\"", "did you mean 'epochs'"},
+      {CLASSES, "toy.tsv", "tou.tsv", "there is no such file"},
+      {CLASSES, "\"hidden\": 8", "\"hiden\": 8", "did you mean 'hiden'"},
+      {CLASSES, "\"size\": 6", "\"size\": 0", "expected an integer of at least 1"},
+      {
+        CLASSES,
+        "\"files\": [\"toy.tsv\"]",
+        "\"files\": [\"toy.tsv\"], \"labels\": {\"with\": \"w\", \"without\": \"o\", \"x\": \"y\"}",
+        "of which there is no example"
+      },
+      {
+        CLASSES,
+        "\"tokens\": \"characters\"",
+        "\"tokens\": \"characters\", \"vocabulary\": [\"x\", \"y\"]",
+        "vocabulary does not fit the data"
+      },
+      {PAIRS, "decoder.embedding\"}]}", "decoder.embeding\"}]}", "did you mean"},
+      {SUM, "\"kind\": \"network\"", "\"kind\": \"netwrk\"", "did you mean 'network'"},
+    };
+    for (String[] mistake : mistakes) {
+      RuntimeException e =
+          assertThrows(
+              RuntimeException.class,
+              () -> train(mistake[0].replace(mistake[1], mistake[2]), false, killer(1)),
+              mistake[2]);
+      assertTrue(e.getMessage().contains(mistake[3]), e.getMessage());
+    }
+  }
+
+  @Test
+  void theAnswersOfTheFolderAreJudgedLikeThoseOfTheTraining() throws IOException {
+    Map<String, Double> figures = train(PAIRS, false, TrainingListener.NONE);
+    TrainingConfig config = config(PAIRS);
+    try (Model model = ModelFolder.open(folder.resolve("model"));
+        io.gatun.kernel.Workers workers = new io.gatun.kernel.Workers(2)) {
+      Evaluation again =
+          Evaluation.of(model, config.split().test(), io.gatun.kernel.Devices.best(), workers, 0);
+      assertEquals(figures, again.metrics());
+      assertEquals(config.split().test().size(), again.answers().size());
+    }
+  }
+
+  @Test
+  void tensorsOfTheFolderAreFloat32() throws IOException {
+    train(SUM.replace("60", "1"), false, TrainingListener.NONE);
+    try (Model model = ModelFolder.open(folder.resolve("model"))) {
+      for (String name : model.weights().names()) {
+        Tensor tensor = model.weights().tensor(name);
+        assertEquals(io.gatun.tensor.DType.FLOAT32, tensor.dtype());
+      }
+    }
+  }
+}
