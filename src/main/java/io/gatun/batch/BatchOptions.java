@@ -50,7 +50,7 @@ public final class BatchOptions {
     return batchRecords;
   }
 
-  /** Returns how many records are in memory at most; 32,768 by default. */
+  /** Returns how many records are in memory at most; 131,072 by default. */
   public int windowRecords() {
     return windowRecords;
   }
@@ -78,7 +78,7 @@ public final class BatchOptions {
     private int workers = 1;
     private int batchTokens = 4096;
     private int batchRecords = 512;
-    private int windowRecords = 32_768;
+    private int windowRecords = 131_072;
     private int windowTokens = 1 << 20;
     private int maxRecordTokens = 32_768;
     private int progressMillis = 250;

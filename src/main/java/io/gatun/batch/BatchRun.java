@@ -293,13 +293,17 @@ public final class BatchRun<R, I, O> {
             || windowTokens + slot.tokens > options.windowTokens());
   }
 
-  /** Sorts what is pending by length, longest first, and cuts it into batches. */
+  /** Sorts what is pending, longest first and like beside like, and cuts it into batches. */
   private void cut() {
     if (pending.isEmpty()) {
       return;
     }
-    // The order of equal lengths is that of the input, so the same input makes the same batches.
-    pending.sort((a, b) -> Integer.compare(b.tokens, a.tokens));
+    // The sort is stable, so the same input makes the same batches.
+    pending.sort(
+        (a, b) ->
+            a.tokens != b.tokens
+                ? Integer.compare(b.tokens, a.tokens)
+                : task.compare(a.item, b.item));
     // Few records for many workers are shared out evenly.
     long share = (pendingTokens + options.workers() - 1) / options.workers();
     long limit = Math.min(options.batchTokens(), Math.max(share, LEAST_SHARE_TOKENS));

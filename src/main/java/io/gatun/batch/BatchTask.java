@@ -34,6 +34,18 @@ public interface BatchTask<R, I, O> {
   int tokens(I item);
 
   /**
+   * Which of two items of the same length comes first where items are put into batches: what has
+   * work in common is best beside each other. By default the order is that of the input.
+   *
+   * @param a an item
+   * @param b another one
+   * @return negative, 0 or positive, as of a comparator
+   */
+  default int compare(I a, I b) {
+    return 0;
+  }
+
+  /**
    * The answer where there is nothing to compute, such as that to an empty line.
    *
    * @param item an item

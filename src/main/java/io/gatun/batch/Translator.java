@@ -223,6 +223,12 @@ public final class Translator implements AutoCloseable {
       return sentence.tokens().length;
     }
 
+    /** Sources that begin alike are encoded together up to where they part. */
+    @Override
+    public int compare(Sentence a, Sentence b) {
+      return Arrays.compare(a.tokens(), b.tokens());
+    }
+
     @Override
     public Translation trivial(Sentence sentence) {
       return bare(source, sentence.tokens()).length == 0 ? Translation.EMPTY : null;
@@ -278,6 +284,11 @@ public final class Translator implements AutoCloseable {
     @Override
     public int tokens(SourceAndTarget pair) {
       return Math.max(pair.source().length, pair.target().length + 1);
+    }
+
+    @Override
+    public int compare(SourceAndTarget a, SourceAndTarget b) {
+      return Arrays.compare(a.source(), b.source());
     }
 
     @Override

@@ -187,6 +187,17 @@ public interface Kernels extends AutoCloseable {
   void topK(
       Region input, int rows, int size, int k, Region values, Region indices, DType indexType);
 
+  /**
+   * The k largest of the log-softmax of each row of {@code [rows, size]}: the bits that {@link
+   * #logSoftmax} and then {@link #topK} give, without the others' being stored. What a search wants
+   * of a vocabulary.
+   *
+   * @param values reals {@code [rows, k]}
+   * @param indices {@code indexType} (int32 or int64) {@code [rows, k]}
+   */
+  void topLogSoftmax(
+      Region input, int rows, int size, int k, Region values, Region indices, DType indexType);
+
   // ---- training -------------------------------------------------------------------------------
 
   /**

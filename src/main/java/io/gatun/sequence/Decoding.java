@@ -37,6 +37,7 @@ final class Decoding implements AutoCloseable {
   private final int realBytes;
   private final Region logProbabilities = new Region();
   private Buffer logProbabilityBuffer;
+  private boolean normalised;
   private int sources;
   private int sourceTime;
   private int rows;
@@ -374,16 +375,44 @@ final class Decoding implements AutoCloseable {
     tokens.setInt(row, token);
   }
 
-  /** Runs the decoder for one step; afterwards {@link #logProbabilities()} holds its answer. */
+  /** Runs the decoder for one step. */
   void step() {
     tokens.push(kernels, rows);
     decoder.run();
-    kernels.logSoftmax(decoder.region(model.logits), logProbabilities, rows, model.vocabulary());
+    normalised = false;
   }
 
   /** {@code [rows, vocabulary]} of the last step. */
   Region logProbabilities() {
+    if (!normalised) {
+      kernels.logSoftmax(decoder.region(model.logits), logProbabilities, rows, model.vocabulary());
+      normalised = true;
+    }
     return logProbabilities;
+  }
+
+  /** The best tokens of each row of the last step, where nothing is masked. */
+  void best(int count, HostArray values, HostArray ids) {
+    kernels.topLogSoftmax(
+        decoder.region(model.logits),
+        rows,
+        model.vocabulary(),
+        count,
+        values.region(),
+        ids.region(),
+        DType.INT32);
+  }
+
+  /** The best tokens of each row of the last step, once something was masked. */
+  void bestOfMasked(int count, HostArray values, HostArray ids) {
+    kernels.topK(
+        logProbabilities(),
+        rows,
+        model.vocabulary(),
+        count,
+        values.region(),
+        ids.region(),
+        DType.INT32);
   }
 
   /** The log-probability of one token for each of some rows of the last step. */
@@ -396,7 +425,7 @@ final class Decoding implements AutoCloseable {
     }
     index.push(kernels, count);
     kernels.gatherRows(
-        logProbabilities,
+        logProbabilities(),
         (long) rows * model.vocabulary(),
         realBytes,
         index.region(),

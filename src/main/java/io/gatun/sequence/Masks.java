@@ -32,8 +32,12 @@ final class Masks implements AutoCloseable {
     placesForRows = -1;
   }
 
-  /** Masks the log-probabilities of a step, in which every row has {@code step} tokens. */
-  void apply(Decoding decoding, Kernels kernels, History history, int[] nodes, int rows, int step) {
+  /**
+   * Masks the log-probabilities of a step, in which every row has {@code step} tokens; returns
+   * whether there was something to mask.
+   */
+  boolean apply(
+      Decoding decoding, Kernels kernels, History history, int[] nodes, int rows, int step) {
     boolean ends = step < minLength;
     if (ngram > 0 || rows != placesForRows || ends != placesForEnds) {
       collect(history, nodes, rows, step, ends);
@@ -42,6 +46,7 @@ final class Masks implements AutoCloseable {
     if (count > 0) {
       kernels.assign(decoding.logProbabilities(), places.region(), count, Double.NEGATIVE_INFINITY);
     }
+    return count > 0;
   }
 
   private void collect(History history, int[] nodes, int rows, int step, boolean ends) {

@@ -174,8 +174,7 @@ final class Search implements AutoCloseable {
       }
     }
     readForced();
-    masks.apply(decoding, kernels, history, live.node, live.count, step);
-    readCandidates();
+    readCandidates(masks.apply(decoding, kernels, history, live.node, live.count, step));
     next.count = 0;
     for (int first = 0; first < live.count; ) {
       int sentence = live.sentence[first];
@@ -230,7 +229,7 @@ final class Search implements AutoCloseable {
     }
   }
 
-  private void readCandidates() {
+  private void readCandidates(boolean masked) {
     if (forcedCount == live.count) {
       return;
     }
@@ -239,14 +238,11 @@ final class Search implements AutoCloseable {
       kernels.copy(
           decoding.logProbabilities(), values.region(), count * model.device().real().bytes());
     } else {
-      kernels.topK(
-          decoding.logProbabilities(),
-          live.count,
-          model.vocabulary(),
-          candidates,
-          values.region(),
-          ids.region(),
-          DType.INT32);
+      if (masked) {
+        decoding.bestOfMasked(candidates, values, ids);
+      } else {
+        decoding.best(candidates, values, ids);
+      }
       ids.pull(kernels, count);
     }
     values.pull(kernels, count);
@@ -371,11 +367,15 @@ final class Search implements AutoCloseable {
     if (next.count == begin) {
       return true;
     }
-    if (!options.exhaustive()) {
-      return ended.count(sentence) >= options.target();
+    if (!options.exhaustive() && ended.count(sentence) >= options.target()) {
+      return true;
+    }
+    if (!options.exhaustive() && options.listener() != null) {
+      // Somebody watches what the search does, not only what comes out.
+      return false;
     }
     // Sums only fall, and a sum weighs least at the greatest length: no better end than certainty
-    // to the last step.
+    // to the last step. Where that is not enough, what is found already is what will be returned.
     double most = options.lengthPenalty().score(next.sum[begin], options.maxLength());
     return ended.allReach(sentence, most);
   }

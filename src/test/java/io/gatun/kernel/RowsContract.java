@@ -262,6 +262,52 @@ interface RowsContract {
   }
 
   @Test
+  default void topLogSoftmaxIsTopKOfLogSoftmaxToTheBit() {
+    try (KernelBench bench = bench("top of log-softmax")) {
+      KernelBench.Side side = bench.tested;
+      for (int size : KernelBench.SIZES) {
+        for (int k : new int[] {0, 1, Math.min(size, 5), Math.min(size, 9), size}) {
+          if (k > size) {
+            continue;
+          }
+          int rows = 1 + bench.random.nextInt(4);
+          double[] x = bench.numbers(rows * size, 4);
+          int kind = bench.random.nextInt(4);
+          if (kind == 0) {
+            // Numbers that differ by less than their log-softmax can tell, and equal ones.
+            Arrays.setAll(x, i -> 1 + 0x1p-23 * bench.random.nextInt(3));
+          } else if (kind == 1) {
+            double[] few = {0, -0.0, 2, Double.NEGATIVE_INFINITY};
+            Arrays.setAll(x, i -> few[bench.random.nextInt(few.length)]);
+          } else if (kind == 2 && size > 0) {
+            double[] odd = {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY};
+            Arrays.fill(x, 0, size, odd[2]);
+            x[bench.random.nextInt(x.length)] = odd[bench.random.nextInt(3)];
+          }
+          Operand input = bench.reals(x);
+          Operand all = bench.output(rows * size);
+          Operand values = bench.output(rows * k);
+          Operand indices = bench.output(DType.INT32, rows * k);
+          side.kernels().logSoftmax(side.of(input), side.of(all), rows, size);
+          side.kernels()
+              .topK(side.of(all), rows, size, k, side.of(values), side.of(indices), DType.INT32);
+          double[] expected = bench.got(values);
+          long[] places = bench.gotIntegers(indices);
+          for (DType type : new DType[] {DType.INT32, DType.INT64}) {
+            Operand best = bench.output(rows * k);
+            Operand at = bench.output(type, rows * k);
+            side.kernels()
+                .topLogSoftmax(side.of(input), rows, size, k, side.of(best), side.of(at), type);
+            String what = k + " of " + Arrays.toString(x);
+            KernelBench.sameBits(what, expected, bench.got(best));
+            assertArrayEquals(places, bench.gotIntegers(at), what);
+          }
+        }
+      }
+    }
+  }
+
+  @Test
   default void topKAreTheLargestInOrderAndTheFirstOfEquals() {
     try (KernelBench bench = bench("topK")) {
       for (int size : KernelBench.SIZES) {

@@ -615,6 +615,25 @@ public class ScalarKernels extends HostKernels {
   public void topK(
       Region input, int rows, int size, int k, Region values, Region indices, DType indexType) {
     checkTopK(input, rows, size, k, values, indices, indexType);
+    largest(input, rows, size, k, values, indices, indexType, false);
+  }
+
+  @Override
+  public void topLogSoftmax(
+      Region input, int rows, int size, int k, Region values, Region indices, DType indexType) {
+    checkTopK(input, rows, size, k, values, indices, indexType);
+    largest(input, rows, size, k, values, indices, indexType, true);
+  }
+
+  private void largest(
+      Region input,
+      int rows,
+      int size,
+      int k,
+      Region values,
+      Region indices,
+      DType indexType,
+      boolean ofLogSoftmax) {
     double[] x = row(0, size);
     double[] best = row(1, k);
     if (ranked.length < k) {
@@ -623,6 +642,13 @@ public class ScalarKernels extends HostKernels {
     MemorySegment places = segment(indices);
     for (int i = 0; i < rows; i++) {
       load(input, (long) i * size, x, size);
+      if (ofLogSoftmax) {
+        ScalarRows.logSoftmax(x, size);
+        // As if it had been stored: what is equal when rounded is equal.
+        for (int j = 0; j < size && real == DType.FLOAT32; j++) {
+          x[j] = (float) x[j];
+        }
+      }
       ScalarRows.largest(x, size, k, ranked);
       for (int j = 0; j < k; j++) {
         best[j] = x[ranked[j]];

@@ -14,12 +14,14 @@ import static io.gatun.kernel.simd.Exponential.LOG2_E;
 import static io.gatun.kernel.simd.Exponential.ROUND;
 import static io.gatun.kernel.simd.Exponential.TWO_TO_MINUS_64;
 import static io.gatun.kernel.simd.Lanes.BYTES;
+import static io.gatun.kernel.simd.Lanes.LANES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
 import static io.gatun.kernel.simd.Lanes.VECTOR;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -200,5 +202,28 @@ final class RowPasses {
       i++;
     }
     return i;
+  }
+
+  /** The largest of a row; NaN is passed over, and where there is nothing else it is −∞. */
+  static float largest(long in, int vectors) {
+    FloatVector total = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
+    for (int i = 0; i < vectors; i++) {
+      FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER);
+      total = total.blend(x, x.compare(VectorOperators.GT, total));
+    }
+    return total.reduceLanes(VectorOperators.MAX);
+  }
+
+  /** The place of the first element that equals a value; the elements there are if none does. */
+  static int first(long in, int vectors, float value) {
+    for (int i = 0; i < vectors; i++) {
+      VectorMask<Float> equal =
+          FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER)
+              .compare(VectorOperators.EQ, value);
+      if (equal.anyTrue()) {
+        return i * LANES + equal.firstTrue();
+      }
+    }
+    return vectors * LANES;
   }
 }

@@ -29,6 +29,9 @@ import java.lang.foreign.MemorySegment;
  * element's bits do not depend on where in a vector it lay.
  */
 final class SimdKernels extends ScalarKernels {
+  /** So many of the largest are found one after the other, each in a pass over the row. */
+  private static final int MOST_EXTRACTED = 8;
+
   private SimdTraining training;
   private final Scratch[] scratch;
   private final MultiplyRun multiply;
@@ -414,6 +417,41 @@ final class SimdKernels extends ScalarKernels {
           best + (long) row * k * Float.BYTES,
           places + (long) row * k * width,
           width);
+    }
+  }
+
+  @Override
+  public void topLogSoftmax(
+      Region input, int rows, int size, int k, Region values, Region indices, DType indexType) {
+    checkTopK(input, rows, size, k, values, indices, indexType);
+    long in = address(input);
+    long best = address(values);
+    long places = address(indices);
+    int width = indexType.bytes();
+    int vectors = Lanes.vectors(size);
+    long partial = reserve(BYTES + (long) vectors * BYTES);
+    long row = partial + BYTES;
+    for (int i = 0; i < rows; i++) {
+      long from = in + (long) i * size * Float.BYTES;
+      long value = best + (long) i * k * Float.BYTES;
+      long place = places + (long) i * k * width;
+      if (ColdStart.lasts()) {
+        PlainLoops.softmax(from, row, size, true);
+        TopK.plainly(row, size, k, value, place, width);
+        continue;
+      }
+      MemorySegment.copy(MEMORY, from, MEMORY, row, (long) size * Float.BYTES);
+      Floats.fill(row, size, vectors * LANES, Float.NEGATIVE_INFINITY);
+      float maximum = RowPasses.largest(row, vectors);
+      RowPasses.expSum(row, vectors, partial, maximum);
+      double sum = Floats.sum(partial);
+      RowPasses.subtract(row, row, vectors, maximum, (float) Math.log(sum));
+      // A sum that is a number says that they all are, and that the largest is not infinite.
+      if (k <= MOST_EXTRACTED && sum < Double.POSITIVE_INFINITY && sum > 0) {
+        TopK.extract(row, size, k, value, place, width);
+      } else {
+        TopK.row(row, size, k, value, place, width);
+      }
     }
   }
 

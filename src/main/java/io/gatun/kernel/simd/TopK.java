@@ -48,6 +48,36 @@ final class TopK {
     }
   }
 
+  /** {@link #row} without vectors, for when these are slow. */
+  static void plainly(long row, int size, int k, long values, long places, int width) {
+    int found = 0;
+    for (int i = 0; i < size && k > 0; i++) {
+      float x = Floats.get(row, i);
+      if (found < k) {
+        insert(x, i, found++, values, places, width);
+      } else if (better(x, Floats.get(values, k - 1))) {
+        insert(x, i, k - 1, values, places, width);
+      }
+    }
+  }
+
+  /**
+   * {@link #row} for very small k and rows of numbers that lie in scratch memory as whole vectors:
+   * what has been found is struck out.
+   */
+  static void extract(long row, int size, int k, long values, long places, int width) {
+    int vectors = Lanes.vectors(size);
+    // What fills the row up is never found.
+    Floats.fill(row, size, vectors * LANES, Float.NaN);
+    for (int found = 0; found < k; found++) {
+      float largest = RowPasses.largest(row, vectors);
+      int place = RowPasses.first(row, vectors, largest);
+      Floats.put(values, found, largest);
+      putIndex(places, found, place, width);
+      Floats.put(row, place, Float.NaN);
+    }
+  }
+
   private static boolean better(float x, float than) {
     return x > than || Float.isNaN(than) && !Float.isNaN(x);
   }

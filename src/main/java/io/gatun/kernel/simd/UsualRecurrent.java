@@ -111,12 +111,9 @@ final class UsualRecurrent extends SimdPackedRecurrent {
     if (candidate != null) {
       return widenedBytes + (long) rows * (recurrent.vectors + candidate.vectors + groups) * BYTES;
     }
-    // A run may be as small as one row's, when few sequences are left: then it is the longest.
-    long most = 0;
-    for (int active = 1; active <= rows; active++) {
-      most = Math.max(most, active * zStride(active));
-    }
-    return widenedBytes + most;
+    // A run has as many groups as fit, at least the fewest; and the last panel may be wider.
+    long run = Math.max(RUN_BYTES, (long) rows * alignedGroups() * gates * BYTES);
+    return widenedBytes + run + (long) rows * WIDE * BYTES;
   }
 
   /** The fewest groups whose gates fill whole wide panels. */
