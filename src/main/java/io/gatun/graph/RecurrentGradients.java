@@ -17,8 +17,11 @@ import java.util.function.Consumer;
  * what the way back needs as one more output, and back-propagation through time.
  */
 final class RecurrentGradients {
-  /** All inputs there can be, layer normalisation's six the last. */
-  private static final int INPUTS = RecurrentOperator.NORMALISATION + 6;
+  /** Behind layer normalisation's six: what the hidden state is multiplied by. */
+  private static final int MASK = RecurrentOperator.NORMALISATION + 6;
+
+  /** All inputs there can be. */
+  private static final int INPUTS = MASK + 1;
 
   // What the way back reads beyond the inputs.
   private static final int OUTPUT = INPUTS;
@@ -31,16 +34,23 @@ final class RecurrentGradients {
 
   /** As it is where nothing before it is trained, else in the form that can be walked back. */
   static void copy(TrainingCopy copy, RecurrentOperator operator) {
-    if (!copy.active()) {
+    float ratio = copy.node().attributes().real("recurrent_dropout", 0);
+    if (!copy.active() && ratio == 0) {
       copy.asItIs();
       return;
+    }
+    List<Value> in = new ArrayList<>(copy.inputs());
+    if (ratio > 0) {
+      while (in.size() < MASK) {
+        in.add(null);
+      }
+      in.add(DropoutOperators.stateMask(copy, in.get(0), in.get(2), ratio));
     }
     List<String> out = new ArrayList<>(copy.outputs());
     while (out.size() <= outputs(operator)) {
       out.add("");
     }
-    copy.add(
-        copy.node().name(), new Forward(operator), copy.node().attributes(), copy.inputs(), out);
+    copy.add(copy.node().name(), new Forward(operator), copy.node().attributes(), in, out);
   }
 
   private static int outputs(RecurrentOperator operator) {
@@ -316,6 +326,7 @@ final class RecurrentGradients {
       }
       direction.part(binding.input(1), rows * input, region -> layer.inputWeights = region);
       direction.part(binding.input(2), rows * state, region -> layer.recurrentWeights = region);
+      direction.part(direction.given(MASK), batch * state, region -> layer.hiddenMask = region);
       direction.part(
           direction.given(RecurrentOperator.BIAS), 2 * rows, region -> layer.bias = region);
       if (spec.layerNormalised()) {

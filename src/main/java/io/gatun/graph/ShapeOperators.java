@@ -63,6 +63,15 @@ final class ShapeOperators {
   /** The same value under another name; dropout is that outside training. */
   private record Identity(String type) implements SameElements {
     @Override
+    public void copyForTraining(TrainingCopy copy) {
+      if (type.equals("Dropout")) {
+        DropoutOperators.copy(copy);
+      } else {
+        copy.asItIs();
+      }
+    }
+
+    @Override
     public void infer(Inference inference) {
       inference.output(inference.type(0), inference.dims(0));
     }

@@ -120,6 +120,27 @@ public interface TrainingKernels {
       long inner);
 
   /**
+   * Dropout: each element becomes 0 with probability {@code ratio}, else it is divided by {@code 1
+   * − ratio}. Whether element i is dropped depends on the seed, the stream and the place {@code Σ
+   * index · maskStrides} alone, so that elements of one place share their fate, the same call drops
+   * the same elements again (which is its gradient), and the number of threads does not matter.
+   *
+   * @param input contiguous, of {@code extent}
+   * @param maskStrides as many as there are axes; 0 along axes that share one mask
+   * @param seed one int64
+   * @param stream tells apart the places of a network that draw from one seed
+   * @param output may be the input's region
+   */
+  void dropout(
+      Region input,
+      long[] extent,
+      long[] maskStrides,
+      Region seed,
+      long stream,
+      double ratio,
+      Region output);
+
+  /**
    * Cross-entropy of rows of logits against one label each: {@code loss = −Σ q log softmax(x)} with
    * q = 1 − smoothing at the label plus smoothing / size everywhere (Szegedy et al. 2016, equation
    * 8 with a uniform prior). A row whose label is negative is ignored: its loss is 0.

@@ -277,6 +277,56 @@ class GradientsTest {
   }
 
   @Test
+  void ofDropoutWithTheSameMaskThereAndBack() {
+    check("Dropout", Attributes.of("ratio", 0.4f), random(3, 4, 21));
+    check("Dropout", Attributes.of("ratio", 0.4f, "shared_axes", new long[] {0}), random(3, 4, 5));
+    check("Dropout", Attributes.of("ratio", 0.4f, "shared_axes", new long[] {2}), random(3, 4, 5));
+  }
+
+  @Test
+  void dropoutDropsItsShareAndTheSameForTheSameSeed() {
+    Graph.Builder g = Graph.builder("dropped");
+    Value x = g.input("x", DType.FLOAT32, "time", "batch", 50);
+    Value kept = g.node("kept", "Dropout", Attributes.of("ratio", 0.25f), x);
+    Value shared =
+        g.node("shared", "Dropout", Attributes.of("ratio", 0.5f, "shared_axes", new long[] {0}), x);
+    Value sum = g.node("sum", "Add", Attributes.NONE, kept, shared);
+    g.output(g.node("loss", "ReduceSum", Attributes.of("keepdims", 0), sum));
+    Graph graph = g.build();
+    Gradients gradients = Gradients.of(graph, "loss", "x");
+    assertTrue(gradients.needsSeed());
+    Tensor ones = Tensor.allocate(arena, DType.FLOAT32, 20, 30, 50).fill(1);
+    Tensor seed = Tensor.ofLongs(arena, new long[] {random.nextLong()}, 1);
+    try (Plan plan = Plan.of(gradients.graph(), "kept", "shared", gradients.name("x"));
+        Execution run = plan.newExecution()) {
+      run.input("x", ones).input(Gradients.SEED, seed).run();
+      float[] once = run.output("kept").toFloats();
+      float[] steps = run.output("shared").toFloats();
+      float[] gradient = run.output(gradients.name("x")).toFloats();
+      int dropped = 0;
+      for (int i = 0; i < once.length; i++) {
+        dropped += once[i] == 0 ? 1 : 0;
+        assertTrue(once[i] == 0 || once[i] == 1 / 0.75f, "element " + i + " is " + once[i]);
+        assertEquals(steps[i % 1500], steps[i], "element " + i + " of a mask for all steps");
+        assertEquals(once[i] + steps[i], gradient[i]);
+      }
+      // Five standard deviations of a binomial distribution.
+      double deviation = Math.sqrt(once.length * 0.25 * 0.75);
+      assertEquals(once.length * 0.25, dropped, 5 * deviation);
+      run.run();
+      assertTrue(Arrays.equals(once, run.output("kept").toFloats()), "the seed did not change");
+      seed.copyFrom(Tensor.ofLongs(arena, new long[] {random.nextLong()}, 1));
+      run.run();
+      assertTrue(!Arrays.equals(once, run.output("kept").toFloats()), "the seed changed");
+    }
+    try (Plan plan = Plan.of(graph, "kept");
+        Execution run = plan.newExecution()) {
+      run.input("x", ones).run();
+      assertEquals(1f, run.output("kept").toFloats()[7], "nothing is dropped outside training");
+    }
+  }
+
+  @Test
   void whatCannotBeDifferentiatedIsSaidWhenTheGradientsAreFormed() {
     Graph.Builder g = Graph.builder("network");
     Value x = g.input("x", DType.FLOAT32, "rows", 4);

@@ -1,5 +1,7 @@
 package io.gatun.graph;
 
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import io.gatun.Seeds;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Tensor;
@@ -224,6 +226,48 @@ class RecurrentGradientsTest {
           each.check();
         }
       }
+    }
+  }
+
+  @Test
+  void withDropoutOfTheStateInsideTheLoop() {
+    for (int i = 0; i < 3; i++) {
+      for (String cell : List.of("RNN", "GRU", "LSTM")) {
+        new Case(cell).with("recurrent_dropout", 0.4f, "linear_before_reset", i % 2).check();
+      }
+      Case projected = new Case("LSTM").with("recurrent_dropout", 0.4f);
+      projected.projection = 3;
+      projected.check();
+    }
+  }
+
+  @Test
+  void dropoutOfTheStateChangesWhatComesOutInTrainingAlone() {
+    Graph.Builder g = Graph.builder("gru");
+    Value x = g.input("x", DType.FLOAT32, "time", "batch", 3);
+    List<Value> in =
+        List.of(x, g.constant("W", random(1, 12, 3)), g.constant("R", random(1, 12, 4)));
+    Value y = g.node("Y", "GRU", Attributes.of("recurrent_dropout", 0.5f), in, List.of("Y")).get(0);
+    g.output(g.node("loss", "ReduceSum", Attributes.of("keepdims", 0), y));
+    Graph graph = g.build();
+    Gradients gradients = Gradients.of(graph, "loss", "x");
+    Tensor input = random(4, 8, 3);
+    try (Plan plan = Plan.of(graph, "Y");
+        Plan training = Plan.of(gradients.graph(), "Y");
+        Execution run = plan.newExecution();
+        Execution step = training.newExecution()) {
+      run.input("x", input).run();
+      float[] whole = run.output("Y").toFloats();
+      step.input(Gradients.SEED, Tensor.ofLongs(arena, new long[] {random.nextLong()}, 1));
+      step.input("x", input).run();
+      float[] masked = step.output("Y").toFloats();
+      int differ = 0;
+      for (int i = 0; i < whole.length; i++) {
+        boolean same = Math.abs(whole[i] - masked[i]) < 1e-5f;
+        differ += same ? 0 : 1;
+        assertTrue(same || i >= 32, "the first step has no state to drop");
+      }
+      assertTrue(differ > 20, differ + " of 96 numbers differ");
     }
   }
 

@@ -379,6 +379,64 @@ public class ScalarTraining implements TrainingKernels {
     return index < 0 ? index + tableRows : index;
   }
 
+  // ---- dropout --------------------------------------------------------------------------------
+
+  @Override
+  public void dropout(
+      Region input,
+      long[] extent,
+      long[] maskStrides,
+      Region seed,
+      long stream,
+      double ratio,
+      Region output) {
+    long count = checkDropout(input, extent, maskStrides, seed, ratio, output);
+    if (count == 0) {
+      return;
+    }
+    long key = DropoutMask.key(seedAt(seed), stream);
+    int threshold = DropoutMask.threshold(ratio);
+    double scale = 1 / (1 - ratio);
+    int axes = extent.length;
+    int size = axes == 0 ? 1 : Math.toIntExact(extent[axes - 1]);
+    long step = axes == 0 ? 0 : maskStrides[axes - 1];
+    double[] x = row(0, size);
+    for (long done = 0; done < count; done += size) {
+      long place = DropoutMask.place(done / size, extent, maskStrides);
+      load(input, done, x, size);
+      for (int i = 0; i < size; i++) {
+        x[i] = DropoutMask.drops(key, place + i * step, threshold) ? 0 : x[i] * scale;
+      }
+      store(x, output, done, size);
+    }
+  }
+
+  /** The checks at the door of dropout; the number of elements. */
+  protected final long checkDropout(
+      Region input, long[] extent, long[] maskStrides, Region seed, double ratio, Region output) {
+    if (!(ratio >= 0 && ratio < 1)) {
+      throw new IllegalArgumentException(
+          "dropout ratio is " + ratio + ", expected 0 or more, less than 1");
+    }
+    if (maskStrides.length != extent.length) {
+      throw new IllegalArgumentException(
+          "mask: " + maskStrides.length + " strides for " + extent.length + " axes");
+    }
+    long count = 1;
+    for (long size : extent) {
+      count = bytes(count, count("extent", size));
+    }
+    readable("input", input, realBytes(count));
+    readable("seed", seed, Long.BYTES);
+    writable("output", output, realBytes(count));
+    return count;
+  }
+
+  /** The checked seed. */
+  protected static long seedAt(Region seed) {
+    return Elements.getLong(segment(seed), DType.INT64, seed.offset());
+  }
+
   // ---- losses ---------------------------------------------------------------------------------
 
   @Override
