@@ -27,7 +27,7 @@ final class ConvolutionOperator implements Operator {
   }
 
   /** The convolution a node describes; its weights' shape is known even if they are not. */
-  private static ConvolutionSpec spec(Node node, List<Dim> weights) {
+  static ConvolutionSpec spec(Node node, List<Dim> weights) {
     Attributes attributes = node.attributes();
     int axes = weights.size() - 2;
     int groups = Math.toIntExact(attributes.integer("group", 1));
@@ -87,7 +87,17 @@ final class ConvolutionOperator implements Operator {
   }
 
   @Override
+  public void differentiate(Differentiation d) {
+    WindowGradients.convolution(d);
+  }
+
+  @Override
   public Compiled compile(Compilation compilation) {
+    boolean changes =
+        compilation.constant(1) == null || (compilation.has(2) && compilation.constant(2) == null);
+    if (changes) {
+      return WindowGradients.changing(compilation);
+    }
     ConvolutionSpec spec = spec(compilation.node(), compilation.node().inputs().get(1).dims());
     Tensor weights = compilation.requireConstant(1, "the kernel").tensor(compilation.scratch());
     Tensor bias =

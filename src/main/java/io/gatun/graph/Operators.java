@@ -26,6 +26,7 @@ public final class Operators {
     list.addAll(RowOperators.all());
     list.addAll(RecurrentOperator.all());
     list.add(new ConvolutionOperator());
+    list.addAll(PoolOperators.all());
     list.add(new CrossEntropyOperator());
     list.forEach(operator -> ALL.put(operator.type(), operator));
   }

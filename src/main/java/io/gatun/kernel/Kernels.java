@@ -127,6 +127,20 @@ public interface Kernels extends AutoCloseable {
       Activation activation,
       Region output);
 
+  /**
+   * The largest, or the mean, of each window of each plane. A window that sees nothing but padding
+   * gives −infinity, or 0.
+   *
+   * @param input {@code [planes, spatial...]}
+   * @param spatial the input's size along each spatial axis
+   * @param output {@code [planes, outputSpatial...]}
+   * @throws UnsupportedOperationException if the device does not pool
+   */
+  default void pool(PoolingSpec pooling, Region input, long planes, long[] spatial, Region output) {
+    throw new UnsupportedOperationException(
+        device().name() + " does not pool; the devices simd and scalar do");
+  }
+
   // ---- element by element ---------------------------------------------------------------------
 
   /** {@code output = activation(input)}. */

@@ -82,6 +82,54 @@ public interface TrainingKernels {
       Region shiftGradient);
 
   /**
+   * {@link Kernels#convolve} with weights that change from step to step.
+   *
+   * @param weights {@code [outputChannels, inputChannels / groups, kernel...]}
+   * @param bias {@code [outputChannels]}, or {@code null}
+   */
+  void convolve(
+      ConvolutionSpec spec,
+      Region input,
+      Region weights,
+      Region bias,
+      int batch,
+      long[] spatial,
+      Region output);
+
+  /**
+   * The gradients of a convolution.
+   *
+   * @param inputGradient like the input, or {@code null} if not wanted
+   * @param weightsGradient like the weights, or {@code null} if not wanted
+   * @param biasGradient {@code [outputChannels]}, or {@code null} if not wanted
+   */
+  void convolutionGradient(
+      ConvolutionSpec spec,
+      Region input,
+      Region weights,
+      Region outputGradient,
+      int batch,
+      long[] spatial,
+      Region inputGradient,
+      Region weightsGradient,
+      Region biasGradient);
+
+  /**
+   * The gradient of {@link Kernels#pool}. Of several largest in a window the first gets it.
+   *
+   * @param input what was pooled
+   * @param outputGradient like the output
+   * @param inputGradient like the input
+   */
+  void poolGradient(
+      PoolingSpec pooling,
+      Region input,
+      Region outputGradient,
+      long planes,
+      long[] spatial,
+      Region inputGradient);
+
+  /**
    * Adds rows to rows, the gradient of {@link Kernels#gatherRows}: the target is set to 0, then
    * {@code target[indices[i]] += source[i]}, in the order of i. A negative index counts from the
    * end.

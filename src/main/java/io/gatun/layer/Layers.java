@@ -38,6 +38,24 @@ public final class Layers {
     return graph.node(name, "Dropout", Attributes.of("ratio", (float) rate), input);
   }
 
+  /**
+   * The largest of each window of each channel; windows lie side by side and do not overlap, and
+   * what does not fill one at the end is left out.
+   *
+   * @param input {@code [batch, channels, spatial...]}
+   * @param window its size along each spatial axis
+   */
+  public static Value maxPool(Graph.Builder graph, String name, Value input, long... window) {
+    return graph.node(
+        name, "MaxPool", Attributes.of("kernel_shape", window, "strides", window), input);
+  }
+
+  /** The mean of each window of each channel; otherwise as {@link #maxPool}. */
+  public static Value averagePool(Graph.Builder graph, String name, Value input, long... window) {
+    return graph.node(
+        name, "AveragePool", Attributes.of("kernel_shape", window, "strides", window), input);
+  }
+
   /** Side by side along an axis, which may count from the end. */
   public static Value concat(Graph.Builder graph, String name, int axis, Value... values) {
     return graph.node(name, "Concat", Attributes.of("axis", axis), values);

@@ -327,6 +327,40 @@ class GradientsTest {
   }
 
   @Test
+  void ofConvolutions() {
+    check("Conv", Attributes.NONE, random(2, 3, 9), random(4, 3, 3), random(4));
+    check(
+        "Conv",
+        Attributes.of("pads", new long[] {2, 1}, "strides", 2, "dilations", 2),
+        random(2, 3, 11),
+        random(4, 3, 3));
+    check(
+        "Conv",
+        Attributes.of("pads", new long[] {1, 0, 1, 2}, "strides", new long[] {1, 2}, "group", 2),
+        random(3, 4, 5, 7),
+        random(6, 2, 3, 2),
+        random(6));
+    check("Conv", Attributes.NONE, random(5, 1, 12, 11), random(8, 1, 5, 5), random(8));
+  }
+
+  @Test
+  void ofPooling() {
+    Attributes plain = Attributes.of("kernel_shape", new long[] {2}, "strides", new long[] {2});
+    Attributes wide =
+        Attributes.of(
+            "kernel_shape", new long[] {3, 2},
+            "strides", new long[] {2, 1},
+            "pads", new long[] {1, 0, 1, 1},
+            "count_include_pad", 1);
+    for (String operator : List.of("MaxPool", "AveragePool")) {
+      check(operator, plain, random(2, 3, 7));
+      check(operator, wide, random(2, 3, 6, 5));
+    }
+    check("GlobalMaxPool", Attributes.NONE, random(2, 3, 4, 5));
+    check("GlobalAveragePool", Attributes.NONE, random(2, 3, 17));
+  }
+
+  @Test
   void whatCannotBeDifferentiatedIsSaidWhenTheGradientsAreFormed() {
     Graph.Builder g = Graph.builder("network");
     Value x = g.input("x", DType.FLOAT32, "rows", 4);

@@ -7,6 +7,7 @@ import io.gatun.kernel.OptimiserStep;
 import io.gatun.kernel.PackedConvolution;
 import io.gatun.kernel.PackedMatrix;
 import io.gatun.kernel.PackedRecurrent;
+import io.gatun.kernel.PoolingSpec;
 import io.gatun.kernel.RecurrentCall;
 import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.Reduction;
@@ -39,6 +40,7 @@ public class ScalarKernels extends HostKernels {
   private final ScalarRecurrence recurrence;
   private final ScalarConvolver convolver;
   private ScalarTraining training;
+  private ScalarPool pool;
   private int[] ranked = new int[0];
   private long[] contiguous = new long[0];
 
@@ -266,6 +268,14 @@ public class ScalarKernels extends HostKernels {
     writable("output", output, realBytes(out));
     int parts = convolver.begin(packed, input, batch, activation, output);
     spread(parts, convolver, shareable(input) && shareable(output));
+  }
+
+  @Override
+  public void pool(PoolingSpec pooling, Region input, long planes, long[] spatial, Region output) {
+    if (pool == null) {
+      pool = new ScalarPool(real);
+    }
+    pool.forward(pooling, input, planes, spatial, output);
   }
 
   // ---- element by element ---------------------------------------------------------------------

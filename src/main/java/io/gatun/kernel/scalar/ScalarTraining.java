@@ -8,6 +8,8 @@ import static io.gatun.kernel.scalar.HostKernels.segment;
 import static io.gatun.kernel.scalar.HostKernels.writable;
 
 import io.gatun.kernel.Activation;
+import io.gatun.kernel.ConvolutionSpec;
+import io.gatun.kernel.PoolingSpec;
 import io.gatun.kernel.RecurrentCall;
 import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.RecurrentTraining;
@@ -32,6 +34,11 @@ public class ScalarTraining implements TrainingKernels {
 
   private final ScalarKernels kernels;
   private final Scratch scratch = new Scratch(1);
+
+  /** Of the window that was used last. */
+  protected final Taps taps = new Taps();
+
+  private ScalarPool pool;
   private final ScalarRecurrentTraining recurrence;
 
   /** For the kernels that it is a part of, and for subclasses. */
@@ -377,6 +384,98 @@ public class ScalarTraining implements TrainingKernels {
   protected static long index(Region indices, DType type, long at, long tableRows) {
     long index = Elements.getLong(segment(indices), type, indices.offset() + at * type.bytes());
     return index < 0 ? index + tableRows : index;
+  }
+
+  // ---- windows --------------------------------------------------------------------------------
+
+  /** The checks at the door of a convolution; sets the taps. */
+  protected final void checkConvolution(
+      ConvolutionSpec spec,
+      Region input,
+      Region weights,
+      Region bias,
+      int batch,
+      long[] spatial,
+      Region output) {
+    taps.set(spec, spatial);
+    count("batch", batch);
+    long in = (long) batch * spec.inputChannels() * taps.plane();
+    long out = (long) batch * spec.outputChannels() * taps.outPlane();
+    readable("input", input, realBytes(in));
+    readable("weights", weights, realBytes(weightCount(spec)));
+    readableIf("bias", bias, spec.outputChannels());
+    readable("output", output, realBytes(out));
+  }
+
+  private long weightCount(ConvolutionSpec spec) {
+    return (long) spec.outputChannels() * spec.inputChannels() / spec.groups() * taps.kernel();
+  }
+
+  @Override
+  public void convolve(
+      ConvolutionSpec spec,
+      Region input,
+      Region weights,
+      Region bias,
+      int batch,
+      long[] spatial,
+      Region output) {
+    checkConvolution(spec, input, weights, bias, batch, spatial, output);
+    writable("output", output, 0);
+    ScalarWindows.convolve(real, taps, spec, input, weights, bias, batch, output, scratch);
+  }
+
+  @Override
+  public void convolutionGradient(
+      ConvolutionSpec spec,
+      Region input,
+      Region weights,
+      Region outputGradient,
+      int batch,
+      long[] spatial,
+      Region inputGradient,
+      Region weightsGradient,
+      Region biasGradient) {
+    checkConvolution(spec, input, weights, null, batch, spatial, outputGradient);
+    checkConvolutionGradients(spec, batch, inputGradient, weightsGradient, biasGradient);
+    ScalarWindows.convolutionGradient(
+        real,
+        taps,
+        spec,
+        input,
+        weights,
+        outputGradient,
+        batch,
+        inputGradient,
+        weightsGradient,
+        biasGradient,
+        scratch);
+  }
+
+  /** The checks of where the gradients of a convolution go. */
+  protected final void checkConvolutionGradients(
+      ConvolutionSpec spec,
+      int batch,
+      Region inputGradient,
+      Region weightsGradient,
+      Region biasGradient) {
+    writableIf("input gradient", inputGradient, (long) batch * spec.inputChannels() * taps.plane());
+    writableIf("weights' gradient", weightsGradient, weightCount(spec));
+    writableIf("bias gradient", biasGradient, spec.outputChannels());
+  }
+
+  @Override
+  public void poolGradient(
+      PoolingSpec pooling,
+      Region input,
+      Region outputGradient,
+      long planes,
+      long[] spatial,
+      Region inputGradient) {
+    if (pool == null) {
+      pool = new ScalarPool(real);
+    }
+    pool.backward(pooling, input, outputGradient, planes, spatial, inputGradient);
   }
 
   // ---- dropout --------------------------------------------------------------------------------
