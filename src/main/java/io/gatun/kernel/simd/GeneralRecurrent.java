@@ -144,6 +144,11 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
   }
 
   @Override
+  boolean finishesInput() {
+    return spec.layerNormalised();
+  }
+
+  @Override
   void finishInput(long products, int rows, long scratch) {
     if (spec.layerNormalised()) {
       normalise(
@@ -185,10 +190,124 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
   void step(float[] left, int rows, long h, long c, long scratch, long xs) {
     long partial = scratch + widenedBytes;
     long z = partial + BYTES;
-    long zStride = (long) recurrent.vectors * BYTES;
-    long rest = z + rows * zStride;
+    multiply(0, recurrent.count, left, rows, h, scratch, z);
+    untilSecondProduct(rows, h, c, z, partial, xs);
+    if (secondProduct() != null) {
+      multiplySecond(0, secondProduct().count, left, rows, h, scratch, z);
+      afterSecondProduct(rows, h, z, partial, xs);
+    }
+  }
+
+  /** The product in the middle of a step, where there is one. */
+  private Panels secondProduct() {
+    return candidate != null ? candidate : projection;
+  }
+
+  @Override
+  int mostShares() {
+    return recurrent.count;
+  }
+
+  @Override
+  int phases() {
+    return candidate != null ? 4 : projection != null ? 3 : 2;
+  }
+
+  @Override
+  long sharedBytes(int rows) {
+    return stepBytes(rows) - widenedBytes - BYTES;
+  }
+
+  @Override
+  int firstInputPanel(int share, int shares) {
+    return input.count * share / shares;
+  }
+
+  @Override
+  int firstElement(int share, int shares) {
+    int state = spec.stateSize();
+    if (projection == null) {
+      return share == 0 ? 0 : state;
+    }
+    int panel = projection.count * share / shares;
+    return Math.min(state, projection.firstVector(panel) * LANES);
+  }
+
+  /** The products are shared; what is between them is little, and all of it the first share's. */
+  @Override
+  void stepShare(
+      int phase,
+      int share,
+      int shares,
+      float[] left,
+      int rows,
+      long before,
+      long h,
+      long c,
+      long scratch,
+      long shared,
+      long xs) {
+    long partial = scratch + widenedBytes;
+    switch (phase) {
+      case 0 -> {
+        int count = recurrent.count;
+        int from = count * share / shares;
+        multiply(from, count * (share + 1) / shares, left, rows, h, scratch, shared);
+      }
+      case 1 -> {
+        if (share == 0) {
+          untilSecondProduct(rows, h, c, shared, partial, xs);
+        }
+      }
+      case 2 -> {
+        int count = secondProduct().count;
+        int from = count * share / shares;
+        multiplySecond(from, count * (share + 1) / shares, left, rows, h, scratch, shared);
+      }
+      default -> {
+        if (share == 0) {
+          afterSecondProduct(rows, h, shared, partial, xs);
+        }
+      }
+    }
+  }
+
+  /** The recurrent product by the panels {@code from} to {@code to} − 1. */
+  private void multiply(int from, int to, float[] left, int rows, long h, long widened, long z) {
+    long at = z + (long) recurrent.firstVector(from) * BYTES;
     Product.interleave(left, h, hiddenStride(), rows, recurrent.inner);
-    Product.run(left, rows, recurrent, 0, recurrent.count, z, zStride, scratch);
+    Product.run(left, rows, recurrent, from, to, at, zStride(), widened);
+  }
+
+  private long zStride() {
+    return (long) recurrent.vectors * BYTES;
+  }
+
+  /** Where the left side of the second product lies. */
+  private long second(long z, int rows) {
+    return z + rows * zStride();
+  }
+
+  private void multiplySecond(
+      int from, int to, float[] left, int rows, long h, long widened, long z) {
+    Panels panels = secondProduct();
+    long column = (long) panels.firstVector(from) * BYTES;
+    Product.interleave(left, second(z, rows), gateBytes, rows, panels.inner);
+    if (candidate != null) {
+      long stride = (long) candidate.vectors * BYTES;
+      Product.run(left, rows, panels, from, to, candidates(z, rows) + column, stride, widened);
+    } else {
+      Product.run(left, rows, panels, from, to, h + column, hiddenStride(), widened);
+    }
+  }
+
+  /** Where the second product of a GRU goes. */
+  private long candidates(long z, int rows) {
+    return second(z, rows) + (long) rows * gateBytes;
+  }
+
+  private void untilSecondProduct(int rows, long h, long c, long z, long partial, long xs) {
+    long zStride = zStride();
     if (spec.layerNormalised()) {
       int count = candidate == null ? gates : 2;
       normalise(z, zStride, rows, count, recurrentScale, recurrentShift, partial);
@@ -199,9 +318,28 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
         gate(0, z, zStride, rows, 1);
         Activations.apply(Activation.IDENTITY, z, zStride, h, hiddenStride(), rows, groups);
       }
-      case GRU -> gru(left, rows, h, z, zStride, rest, partial, xs, scratch);
-      case LSTM -> lstm(left, rows, h, c, z, zStride, rest, partial, xs, scratch);
+      case GRU -> gru(rows, h, z, zStride, second(z, rows), xs);
+      case LSTM -> lstm(rows, h, c, z, zStride, second(z, rows), partial, xs);
     }
+  }
+
+  private void afterSecondProduct(int rows, long h, long z, long partial, long xs) {
+    if (candidate != null) {
+      long n = candidates(z, rows);
+      long nStride = (long) candidate.vectors * BYTES;
+      if (spec.layerNormalised()) {
+        long at = 2L * gateBytes;
+        normalise(n, nStride, rows, 1, recurrentScale + at, recurrentShift + at, partial);
+      }
+      update(rows, h, z, n, nStride, xs);
+    }
+  }
+
+  /** The new state of a GRU, from the product of its candidate. */
+  private void update(int rows, long h, long z, long n, long nStride, long xs) {
+    addUp(n, nStride, xs, 2, 1, rows);
+    gate(1, n, nStride, rows, 1);
+    CellPasses.update(h, hiddenStride(), z, zStride(), n, nStride, rows, groups);
   }
 
   /** Adds the input's product and the bias to {@code count} gates from {@code first} on. */
@@ -220,54 +358,22 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
         spec.activations().get(activation), z, zStride, z, zStride, rows, count * groups);
   }
 
-  private void gru(
-      float[] left,
-      int rows,
-      long h,
-      long z,
-      long zStride,
-      long rest,
-      long partial,
-      long xs,
-      long widened) {
+  private void gru(int rows, long h, long z, long zStride, long masked, long xs) {
     long reset = z + gateBytes;
     addUp(z, zStride, xs, 0, 2, rows);
     gate(0, z, zStride, rows, 2);
-    long n;
-    long nStride;
-    if (candidate == null) {
-      n = z + 2L * gateBytes;
-      nStride = zStride;
-      RowPasses.addBias(n, nStride, rows, groups, resetBias);
-      CellPasses.multiply(n, nStride, n, nStride, reset, zStride, rows, groups);
-    } else {
-      long masked = rest;
-      n = masked + (long) rows * gateBytes;
-      nStride = (long) candidate.vectors * BYTES;
+    if (candidate != null) {
       CellPasses.multiply(masked, gateBytes, reset, zStride, h, hiddenStride(), rows, groups);
-      Product.interleave(left, masked, gateBytes, rows, candidate.inner);
-      Product.run(left, rows, candidate, 0, candidate.count, n, nStride, widened);
-      if (spec.layerNormalised()) {
-        long at = 2L * gateBytes;
-        normalise(n, nStride, rows, 1, recurrentScale + at, recurrentShift + at, partial);
-      }
+      return;
     }
-    addUp(n, nStride, xs, 2, 1, rows);
-    gate(1, n, nStride, rows, 1);
-    CellPasses.update(h, hiddenStride(), z, zStride, n, nStride, rows, groups);
+    long n = z + 2L * gateBytes;
+    RowPasses.addBias(n, zStride, rows, groups, resetBias);
+    CellPasses.multiply(n, zStride, n, zStride, reset, zStride, rows, groups);
+    update(rows, h, z, n, zStride, xs);
   }
 
   private void lstm(
-      float[] left,
-      int rows,
-      long h,
-      long c,
-      long z,
-      long zStride,
-      long shown,
-      long partial,
-      long xs,
-      long widened) {
+      int rows, long h, long c, long z, long zStride, long shown, long partial, long xs) {
     long output = z + gateBytes;
     long forget = output + gateBytes;
     long candidates = forget + gateBytes;
@@ -299,8 +405,6 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
       CellPasses.multiply(h, hiddenStride(), shown, gateBytes, output, zStride, rows, groups);
     } else {
       CellPasses.multiply(shown, gateBytes, shown, gateBytes, output, zStride, rows, groups);
-      Product.interleave(left, shown, gateBytes, rows, projection.inner);
-      Product.run(left, rows, projection, 0, projection.count, h, hiddenStride(), widened);
     }
   }
 

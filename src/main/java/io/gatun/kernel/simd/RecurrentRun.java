@@ -5,6 +5,7 @@ import static io.gatun.kernel.simd.Lanes.MEMORY;
 
 import io.gatun.kernel.RecurrentCall;
 import io.gatun.kernel.RecurrentSpec.Cell;
+import io.gatun.kernel.Team;
 import io.gatun.kernel.Workers;
 
 /**
@@ -14,10 +15,13 @@ import io.gatun.kernel.Workers;
  * so padded steps are never computed.
  *
  * <p>The input's product does not depend on the state, so it is formed for many time steps at once;
- * inside the loop only the state's product is left. Where the sequences are too few for the workers
- * they share the products instead, by columns.
+ * inside the loop only the state's product is left.
+ *
+ * <p>Where the sequences are few, a team goes through the time steps together: each member has some
+ * of the units with all their weights, input and recurrent, so that they stay in its core's cache,
+ * and the members wait for each other once a step.
  */
-final class RecurrentRun implements Workers.Task {
+final class RecurrentRun implements Workers.Task, Workers.TeamTask {
   /** Rows of the input's product that are formed at once, if no time step has more. */
   private static final int ROWS_AT_ONCE = 512;
 
@@ -27,18 +31,28 @@ final class RecurrentRun implements Workers.Task {
   /** Fewer sequences than these are not worth another worker. */
   private static final int LEAST_SEQUENCES = 4;
 
-  /** Input products with fewer multiplications are not worth waking another thread. */
+  /** Layers with fewer multiplications in all are not worth waking another thread. */
   private static final long LEAST_SHARED = 1 << 20;
+
+  /** Nor are steps with fewer worth a round of a team. */
+  private static final long LEAST_TOGETHER = 1 << 15;
+
+  // Rounds of a team that are no phase of a step.
+  private static final int INPUT = -1;
+  private static final int FINISH = -2;
+
+  /** With more sequences a worker than these each has its own. */
+  private static final int MOST_TOGETHER = 8;
 
   private final Workers workers;
   private final Scratch[] scratch;
-  private final InputParts inputParts = new InputParts();
-  private final StepParts stepParts = new StepParts();
+  private final Member[] team;
   private SimdPackedRecurrent layer;
   private boolean reverse;
   private int time;
   private int batch;
   private int parts;
+  private int members;
   private int hidden;
   private int state;
   private int[] order = {};
@@ -58,6 +72,10 @@ final class RecurrentRun implements Workers.Task {
   RecurrentRun(Workers workers, Scratch[] scratch) {
     this.workers = workers;
     this.scratch = scratch;
+    this.team = new Member[scratch.length];
+    for (int i = 0; i < team.length; i++) {
+      team[i] = new Member(scratch[i]);
+    }
   }
 
   /**
@@ -92,11 +110,53 @@ final class RecurrentRun implements Workers.Task {
     this.finalHidden = finalHidden;
     this.finalCell = finalCell;
     sort(lengths);
-    int useful = Math.max(1, Math.min(scratch.length, batch / LEAST_SEQUENCES));
+    long work = work();
+    this.members = members(work);
+    int useful = Math.min(work < LEAST_SHARED ? 1 : scratch.length, batch / LEAST_SEQUENCES);
+    useful = members > 1 ? 1 : Math.max(1, useful);
     int most = (batch + MOST_SEQUENCES - 1) / MOST_SEQUENCES;
-    this.parts = Math.max(1, (most + useful - 1) / useful * useful);
+    this.parts = (most + useful - 1) / useful * useful;
     for (int i = 0; i < Math.min(scratch.length, parts); i++) {
       reserve(scratch[i]);
+    }
+    for (int i = 0; i < members && members > 1; i++) {
+      reserveMember(scratch[i], i);
+    }
+  }
+
+  /** Multiplications in all, about. */
+  private long work() {
+    Panels panels = layer.input();
+    return (long) batch * time * panels.vectors * Lanes.LANES * (panels.inner + state);
+  }
+
+  /** How large a team computes the layer; 1 if its sequences are dealt out instead. */
+  private int members(long work) {
+    long step = (long) batch * layer.input().vectors * Lanes.LANES * state;
+    boolean little = work < LEAST_SHARED || step < LEAST_TOGETHER;
+    if (little || batch > MOST_TOGETHER * scratch.length) {
+      return 1;
+    }
+    return Math.min(scratch.length, layer.mostShares());
+  }
+
+  /** The states before the first time step, where a team computes. */
+  private void begin() {
+    long h = scratch[0].address();
+    begin(0, batch, h, layer.hiddenStride(), initialHidden, state);
+    if (layer.spec.cell() == Cell.LSTM) {
+      long c = h + 2 * Scratch.aligned(batch * layer.hiddenStride());
+      begin(0, batch, c, layer.cellStride(), initialCell, hidden);
+    }
+  }
+
+  /** Computes what {@link #prepare} has taken down. */
+  void run() {
+    if (members > 1) {
+      begin();
+      workers.together(members, this);
+    } else {
+      workers.run(parts, this);
     }
   }
 
@@ -129,10 +189,6 @@ final class RecurrentRun implements Workers.Task {
     }
   }
 
-  int parts() {
-    return parts;
-  }
-
   private int sequences(int part) {
     return (batch - part + parts - 1) / parts;
   }
@@ -141,22 +197,40 @@ final class RecurrentRun implements Workers.Task {
     return (long) layer.input().vectors * BYTES;
   }
 
-  /** Parts of a step that may run at the same time. */
-  private int stepsAtOnce() {
-    return parts == 1 ? scratch.length : 1;
+  /** Rows of the input's product that are formed at once, where a part has so many sequences. */
+  private int productRows(int rows) {
+    return (int) Math.min((long) rows * time, Math.max(rows, ROWS_AT_ONCE));
+  }
+
+  /** Elements of the interleaved left sides of so many sequences. */
+  private long leftSize(int rows) {
+    int inner = layer.input().inner;
+    long block = Math.min(Product.blockRows(inner), productRows(rows));
+    return Math.max(block * inner, layer.leftSize(rows));
   }
 
   private void reserve(Scratch worker) {
     int rows = sequences(0);
-    long products = Math.min((long) rows * time, Math.max(rows, ROWS_AT_ONCE));
-    long block = Math.min(Product.blockRows(layer.input().inner), products);
     worker.reserve(
-        Math.max(block * layer.input().inner, layer.leftSize(rows)),
-        products,
+        leftSize(rows),
+        productRows(rows),
         Scratch.aligned(rows * layer.hiddenStride())
             + Scratch.aligned(rows * layer.cellStride())
-            + stepsAtOnce() * Scratch.aligned(layer.stepBytes(rows))
-            + products * inputStride());
+            + Scratch.aligned(layer.stepBytes(rows))
+            + productRows(rows) * inputStride());
+  }
+
+  /** The same where a team works together: the first member has what they share. */
+  private void reserveMember(Scratch worker, int member) {
+    long bytes = Scratch.aligned(layer.stepBytes(batch));
+    if (member == 0) {
+      bytes +=
+          2 * Scratch.aligned(batch * layer.hiddenStride())
+              + Scratch.aligned(batch * layer.cellStride())
+              + Scratch.aligned(layer.sharedBytes(batch))
+              + productRows(batch) * inputStride();
+    }
+    worker.reserve(leftSize(batch), productRows(batch), bytes);
   }
 
   @Override
@@ -168,7 +242,7 @@ final class RecurrentRun implements Workers.Task {
     long h = own.address();
     long c = h + Scratch.aligned(most * layer.hiddenStride());
     long temporary = c + Scratch.aligned(most * layer.cellStride());
-    long products = temporary + stepsAtOnce() * Scratch.aligned(layer.stepBytes(most));
+    long products = temporary + Scratch.aligned(layer.stepBytes(most));
     boolean lstm = layer.spec.cell() == Cell.LSTM;
     begin(part, rows, h, layer.hiddenStride(), initialHidden, state);
     if (lstm) {
@@ -178,42 +252,15 @@ final class RecurrentRun implements Workers.Task {
     int active = rows;
     int step = 0;
     while (step < steps) {
-      int until = step;
-      int waiting = 0;
-      int alive = active;
-      while (until < steps) {
-        alive = alive(part, alive, until);
-        if (waiting > 0 && waiting + alive > ROWS_AT_ONCE) {
-          break;
-        }
-        for (int row = 0; row < alive; row++) {
-          int b = sequence(part, row);
-          own.rows[waiting + row] = input + timeOf(b, until) * inputTime + b * inputRow;
-        }
-        waiting += alive;
-        until++;
-      }
-      multiplyInput(own, waiting, products, temporary);
+      int waiting = gather(part, own.rows, active, step, steps);
+      multiplyInput(own, waiting, 0, layer.input().count, products, temporary);
       layer.finishInput(products, waiting, temporary);
       long xs = products;
-      for (; step < until; step++) {
+      for (long end = xs + waiting * inputStride(); xs < end; step++) {
         active = alive(part, active, step);
-        int shares = parts == 1 ? layer.stepParts(active, scratch.length) : 1;
-        if (shares > 1) {
-          layer.beginStep(own.left, active, h);
-          stepParts.set(shares, own.left, active, h, c, temporary, xs);
-          workers.run(shares, stepParts);
-        } else {
-          layer.step(own.left, active, h, c, temporary, xs);
-        }
+        layer.step(own.left, active, h, c, temporary, xs);
         if (output != 0) {
-          for (int row = 0; row < active; row++) {
-            int b = sequence(part, row);
-            Floats.copy(
-                h + row * layer.hiddenStride(),
-                output + timeOf(b, step) * outputTime + b * outputRow,
-                state);
-          }
+          store(part, active, step, h, 0, state);
         }
         xs += active * inputStride();
       }
@@ -223,11 +270,58 @@ final class RecurrentRun implements Workers.Task {
       end(part, rows, c, layer.cellStride(), finalCell, hidden);
     }
     if (output != 0) {
-      for (int row = 0; row < rows; row++) {
+      pad(part, rows);
+    }
+  }
+
+  /** What a member of a team does. */
+  @Override
+  public void run(int member, Team team) {
+    this.team[member].run(member, team);
+  }
+
+  /**
+   * Notes where the inputs of some time steps from {@code first} on lie, step by step.
+   *
+   * @param rows where to; as many as {@link #productRows}
+   * @param active how many sequences had the step before
+   * @param steps the last time step
+   * @return how many inputs there are
+   */
+  private int gather(int part, long[] rows, int active, int first, int steps) {
+    int waiting = 0;
+    int alive = active;
+    for (int step = first; step < steps; step++) {
+      alive = alive(part, alive, step);
+      if (waiting > 0 && waiting + alive > ROWS_AT_ONCE) {
+        break;
+      }
+      for (int row = 0; row < alive; row++) {
         int b = sequence(part, row);
-        for (int t = length[b]; t < time; t++) {
-          Floats.fill(output + t * outputTime + b * outputRow, 0, state, 0);
-        }
+        rows[waiting + row] = input + timeOf(b, step) * inputTime + b * inputRow;
+      }
+      waiting += alive;
+    }
+    return waiting;
+  }
+
+  /** Writes the elements {@code from} to {@code to} − 1 of hidden states to the output. */
+  private void store(int part, int rows, int step, long h, int from, int to) {
+    for (int row = 0; row < rows; row++) {
+      int b = sequence(part, row);
+      Floats.copy(
+          h + row * layer.hiddenStride() + (long) from * Float.BYTES,
+          output + timeOf(b, step) * outputTime + b * outputRow + (long) from * Float.BYTES,
+          to - from);
+    }
+  }
+
+  /** The outputs after each sequence's end are 0. */
+  private void pad(int part, int rows) {
+    for (int row = 0; row < rows; row++) {
+      int b = sequence(part, row);
+      for (int t = length[b]; t < time; t++) {
+        Floats.fill(output + t * outputTime + b * outputRow, 0, state, 0);
       }
     }
   }
@@ -269,74 +363,127 @@ final class RecurrentRun implements Workers.Task {
     }
   }
 
-  private void multiplyInput(Scratch own, int rows, long products, long temporary) {
+  /** The input's product of some rows by the panels {@code from} to {@code to} − 1. */
+  private void multiplyInput(
+      Scratch own, int rows, int from, int to, long products, long temporary) {
     Panels panels = layer.input();
     long stride = inputStride();
+    long column = (long) panels.firstVector(from) * BYTES;
     int most = Product.blockRows(panels.inner);
     for (int first = 0; first < rows; first += most) {
       int block = Math.min(most, rows - first);
       Product.interleave(own.left, own.rows, first, block, panels.inner);
-      long to = products + first * stride;
-      long work = (long) block * panels.inner * panels.vectors * Lanes.LANES;
-      if (parts == 1 && scratch.length > 1 && work >= LEAST_SHARED) {
-        inputParts.set(own.left, block, to, temporary);
-        workers.run(Math.min(scratch.length, panels.count), inputParts);
-      } else {
-        Product.run(own.left, block, panels, 0, panels.count, to, stride, temporary);
-      }
+      long at = products + first * stride + column;
+      Product.run(own.left, block, panels, from, to, at, stride, temporary);
     }
   }
 
-  /** The input's product of some rows, by panels: for few sequences, which only one worker has. */
-  private final class InputParts implements Workers.Task {
-    private float[] left;
-    private int rows;
-    private long to;
-    private long temporary;
+  /**
+   * A member of a team: where it is in time. All members go through the same rounds, each of which
+   * is the input's product of some time steps, or a phase of a step; and in each a member does the
+   * share of some units, as a rule the same ones.
+   */
+  private final class Member implements Workers.Task {
+    private final Scratch own;
 
-    void set(float[] left, int rows, long to, long temporary) {
-      this.left = left;
-      this.rows = rows;
-      this.to = to;
-      this.temporary = temporary;
-    }
+    /** What a round is about: {@link #INPUT}, {@link #FINISH}, or a phase of a step. */
+    private int phase;
 
-    @Override
-    public void run(int part, int worker) {
-      Panels panels = layer.input();
-      int shares = Math.min(scratch.length, panels.count);
-      int from = panels.count * part / shares;
-      int end = panels.count * (part + 1) / shares;
-      long column = (long) panels.firstVector(from) * BYTES;
-      long own = temporary + part * Scratch.aligned(layer.stepBytes(sequences(0)));
-      Product.run(left, rows, panels, from, end, to + column, inputStride(), own);
-    }
-  }
-
-  /** One time step by groups of units: for few sequences of a large layer. */
-  private final class StepParts implements Workers.Task {
     private int shares;
-    private float[] left;
-    private int rows;
+    private int phases;
+    private int waiting;
+    private int step;
+    private int active;
+    private int alive;
     private long h;
+    private long next;
     private long c;
+    private long shared;
+    private long products;
     private long temporary;
     private long xs;
 
-    void set(int shares, float[] left, int rows, long h, long c, long temporary, long xs) {
-      this.shares = shares;
-      this.left = left;
-      this.rows = rows;
-      this.h = h;
-      this.c = c;
-      this.temporary = temporary;
-      this.xs = xs;
+    Member(Scratch own) {
+      this.own = own;
     }
 
+    void run(int member, Team team) {
+      shares = team.size();
+      phases = layer.phases();
+      // The first member has what they share.
+      h = scratch[0].address();
+      next = h + Scratch.aligned(batch * layer.hiddenStride());
+      c = next + Scratch.aligned(batch * layer.hiddenStride());
+      shared = c + Scratch.aligned(batch * layer.cellStride());
+      products = shared + Scratch.aligned(layer.sharedBytes(batch));
+      temporary = member == 0 ? products + productRows(batch) * inputStride() : own.address();
+      active = batch;
+      int steps = length[order[0]];
+      step = 0;
+      while (step < steps) {
+        waiting = gather(0, own.rows, active, step, steps);
+        phase = INPUT;
+        team.round(member, this);
+        if (layer.finishesInput()) {
+          phase = FINISH;
+          team.round(member, this);
+        }
+        xs = products;
+        for (long end = xs + waiting * inputStride(); xs < end; step++) {
+          alive = alive(0, active, step);
+          for (phase = 0; phase < phases; phase++) {
+            team.round(member, this);
+          }
+          active = alive;
+          if (phases == 1) {
+            // While some still read the states before the step others write those after it.
+            long before = h;
+            h = next;
+            next = before;
+          }
+          xs += active * inputStride();
+        }
+      }
+      if (member == 0) {
+        end(0, batch, h, layer.hiddenStride(), finalHidden, state);
+        if (layer.spec.cell() == Cell.LSTM) {
+          end(0, batch, c, layer.cellStride(), finalCell, hidden);
+        }
+        if (output != 0) {
+          pad(0, batch);
+        }
+      }
+    }
+
+    /** A share of the round. */
     @Override
-    public void run(int part, int worker) {
-      long own = temporary + part * Scratch.aligned(layer.stepBytes(sequences(0)));
-      layer.stepPart(part, shares, left, rows, h, c, own, xs);
+    public void run(int share, int member) {
+      if (phase == INPUT) {
+        int from = layer.firstInputPanel(share, shares);
+        int to = layer.firstInputPanel(share + 1, shares);
+        multiplyInput(own, waiting, from, to, products, temporary);
+      } else if (phase == FINISH) {
+        if (share == 0) {
+          layer.finishInput(products, waiting, temporary);
+        }
+      } else {
+        step(share);
+      }
+    }
+
+    private void step(int share) {
+      int from = layer.firstElement(share, shares);
+      int to = layer.firstElement(share + 1, shares);
+      for (int row = alive; row < active && phases == 1; row++) {
+        // Sequences that have ended stay what they are in either place.
+        long at = row * layer.hiddenStride() + (long) from * Float.BYTES;
+        Floats.copy(h + at, next + at, to - from);
+      }
+      long after = phases == 1 ? next : h;
+      layer.stepShare(phase, share, shares, own.left, alive, h, after, c, temporary, shared, xs);
+      if (output != 0 && phase == phases - 1) {
+        store(0, alive, step, after, from, to);
+      }
     }
   }
 }

@@ -143,7 +143,7 @@ final class SimdKernels extends ScalarKernels {
         address(call.output),
         address(call.finalHidden),
         lstm ? address(call.finalCell) : 0);
-    workers.run(recurrent.parts(), recurrent);
+    recurrent.run();
   }
 
   @Override

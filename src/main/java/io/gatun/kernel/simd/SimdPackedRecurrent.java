@@ -77,6 +77,11 @@ abstract class SimdPackedRecurrent implements PackedRecurrent {
   /** Bytes of scratch memory a step of at most so many rows needs. */
   abstract long stepBytes(int rows);
 
+  /** Whether {@link #finishInput} does anything. */
+  boolean finishesInput() {
+    return false;
+  }
+
   /** What becomes of the input's product before it is used. */
   void finishInput(long products, int rows, long scratch) {}
 
@@ -91,7 +96,10 @@ abstract class SimdPackedRecurrent implements PackedRecurrent {
    */
   abstract void step(float[] left, int rows, long h, long c, long scratch, long xs);
 
-  /** Into how many parts a step of so many rows falls that may run at the same time. */
+  /**
+   * Into how many parts a step of so many rows falls that may run at the same time, each a call of
+   * its own: for one who has one step at a time. {@link #stepShare} is for all of them together.
+   */
   int stepParts(int rows, int workers) {
     return 1;
   }
@@ -110,6 +118,48 @@ abstract class SimdPackedRecurrent implements PackedRecurrent {
       int part, int parts, float[] left, int rows, long h, long c, long scratch, long xs) {
     throw new UnsupportedOperationException(spec + " is computed in one piece");
   }
+
+  /**
+   * Into how many shares a layer can be divided, each some groups of units with all their weights,
+   * which then stay in the cache of one core.
+   */
+  abstract int mostShares();
+
+  /**
+   * How many phases a step has that is shared: each reads what all shares of those before wrote.
+   */
+  abstract int phases();
+
+  /** Bytes of memory that the shares of a step of at most so many rows have in common. */
+  abstract long sharedBytes(int rows);
+
+  /** The first panel of the input's weights that belongs to a share; that of the next ends it. */
+  abstract int firstInputPanel(int share, int shares);
+
+  /** The first element of the hidden state that the last phase of a share writes. */
+  abstract int firstElement(int share, int shares);
+
+  /**
+   * One share of one phase of a time step. The same as {@link #step} when all are done.
+   *
+   * @param left room for left sides
+   * @param before the hidden states before the step; the same as {@code h} with several phases
+   * @param h the hidden states after it
+   * @param scratch {@link #stepBytes} of memory of the thread's own
+   * @param shared {@link #sharedBytes} of memory
+   */
+  abstract void stepShare(
+      int phase,
+      int share,
+      int shares,
+      float[] left,
+      int rows,
+      long before,
+      long h,
+      long c,
+      long scratch,
+      long shared,
+      long xs);
 
   /** The most bytes that any of some panels, which may be missing, needs to be widened in. */
   static long widenedBytes(Panels... panels) {

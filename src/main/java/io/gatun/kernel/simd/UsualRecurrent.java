@@ -6,6 +6,7 @@ import static io.gatun.kernel.simd.Lanes.WIDE;
 
 import io.gatun.kernel.HostBuffer;
 import io.gatun.kernel.RecurrentSpec;
+import io.gatun.kernel.RecurrentSpec.Cell;
 import io.gatun.kernel.RecurrentWeights;
 import io.gatun.kernel.WeightFormat;
 import io.gatun.tensor.Tensor;
@@ -136,20 +137,19 @@ final class UsualRecurrent extends SimdPackedRecurrent {
   @Override
   void step(float[] left, int rows, long h, long c, long scratch, long xs) {
     if (candidate != null) {
-      stepResetBefore(left, rows, h, scratch, xs);
+      long z = scratch + widenedBytes;
+      stepUntilReset(0, groups, left, rows, h, scratch, z, xs);
+      stepAfterReset(0, groups, left, rows, h, scratch, z, xs);
       return;
     }
-    beginStep(left, rows, h);
+    Product.interleave(left, h, hiddenStride(), rows, recurrent.inner);
     stepGroups(0, groups, left, rows, h, c, scratch, xs);
   }
 
   @Override
   int stepParts(int rows, int workers) {
     long work = (long) rows * recurrent.inner * recurrent.vectors * LANES;
-    if (candidate != null || work < LEAST_SHARED) {
-      return 1;
-    }
-    return Math.min(workers, groups / alignedGroups());
+    return candidate != null || work < LEAST_SHARED ? 1 : Math.min(workers, mostShares());
   }
 
   @Override
@@ -160,11 +160,78 @@ final class UsualRecurrent extends SimdPackedRecurrent {
   @Override
   void stepPart(
       int part, int parts, float[] left, int rows, long h, long c, long scratch, long xs) {
-    int aligned = alignedGroups();
-    int units = (groups + aligned - 1) / aligned;
-    int from = units * part / parts * aligned;
-    int to = Math.min(groups, units * (part + 1) / parts * aligned);
-    stepGroups(from, to, left, rows, h, c, scratch, xs);
+    int first = firstGroup(part, parts);
+    stepGroups(first, firstGroup(part + 1, parts), left, rows, h, c, scratch, xs);
+  }
+
+  /** The fewest groups whose weights fill whole wide panels in all matrices. */
+  private int sharedGroups() {
+    return candidate == null ? alignedGroups() : WIDE;
+  }
+
+  @Override
+  int mostShares() {
+    return (groups + sharedGroups() - 1) / sharedGroups();
+  }
+
+  @Override
+  int phases() {
+    return candidate == null ? 1 : 2;
+  }
+
+  @Override
+  long sharedBytes(int rows) {
+    return candidate == null ? 0 : stepBytes(rows) - widenedBytes;
+  }
+
+  /** The first group that belongs to a share. */
+  private int firstGroup(int share, int shares) {
+    int aligned = sharedGroups();
+    return Math.min(groups, mostShares() * share / shares * aligned);
+  }
+
+  @Override
+  int firstInputPanel(int share, int shares) {
+    return share == shares ? input.count : input.panelAt(firstGroup(share, shares) * gates);
+  }
+
+  @Override
+  int firstElement(int share, int shares) {
+    return Math.min(spec.hiddenSize(), firstGroup(share, shares) * LANES);
+  }
+
+  @Override
+  void stepShare(
+      int phase,
+      int share,
+      int shares,
+      float[] left,
+      int rows,
+      long before,
+      long h,
+      long c,
+      long scratch,
+      long shared,
+      long xs) {
+    int first = firstGroup(share, shares);
+    int end = firstGroup(share + 1, shares);
+    if (candidate != null) {
+      if (phase == 0) {
+        stepUntilReset(first, end, left, rows, h, scratch, shared, xs);
+      } else {
+        stepAfterReset(first, end, left, rows, h, scratch, shared, xs);
+      }
+      return;
+    }
+    Product.interleave(left, before, hiddenStride(), rows, recurrent.inner);
+    if (spec.cell() == Cell.GRU) {
+      // The one cell whose new state depends on the old one beyond the product.
+      for (int row = 0; row < rows; row++) {
+        long at = row * hiddenStride() + (long) first * BYTES;
+        Floats.copy(before + at, h + at, (end - first) * LANES);
+      }
+    }
+    stepGroups(first, end, left, rows, h, c, scratch, xs);
   }
 
   /** A step of the groups {@code first} to {@code end} − 1. */
@@ -247,29 +314,64 @@ final class UsualRecurrent extends SimdPackedRecurrent {
     }
   }
 
-  private void stepResetBefore(float[] left, int rows, long h, long scratch, long xs) {
+  /**
+   * The groups {@code first} to {@code end} − 1 of a GRU with the reset before the product, up to
+   * what the candidate's product reads.
+   *
+   * @param z the gates z and r of all groups, behind them the candidate, behind that r h
+   */
+  private void stepUntilReset(
+      int first, int end, float[] left, int rows, long h, long widened, long z, long xs) {
+    if (first == end) {
+      return;
+    }
+    int some = end - first;
     long hStride = hiddenStride();
-    long z = scratch + widenedBytes;
     long zStride = (long) recurrent.vectors * BYTES;
-    long n = z + rows * zStride;
-    long nStride = (long) candidate.vectors * BYTES;
-    long reset = n + rows * nStride;
     long xStride = (long) input.vectors * BYTES;
     int zStep = 2 * BYTES;
     int xStep = 3 * BYTES;
+    long own = z + (long) first * zStep;
+    int to = end == groups ? recurrent.count : recurrent.panelAt(end * 2);
     Product.interleave(left, h, hStride, rows, recurrent.inner);
-    Product.run(left, rows, recurrent, 0, recurrent.count, z, zStride, scratch);
+    Product.run(left, rows, recurrent, recurrent.panelAt(first * 2), to, own, zStride, widened);
     for (int gate = 0; gate < 2; gate++) {
       int at = gate * BYTES;
-      Gates.sigmoid(z + at, zStride, zStep, xs + at, xStride, bias + at, rows, groups, xStep);
+      long x = (long) first * xStep + at;
+      Gates.sigmoid(own + at, zStride, zStep, xs + x, xStride, bias + x, rows, some, xStep);
     }
-    Gates.gruReset(z, zStride, h, hStride, reset, rows, groups);
-    Product.interleave(left, reset, hStride, rows, candidate.inner);
-    Product.run(left, rows, candidate, 0, candidate.count, n, nStride, scratch);
-    int at = 2 * BYTES;
-    Gates.tanh(
-        n, nStride, BYTES, n, nStride, xs + at, xStride, bias + at, rows, groups, BYTES, xStep);
-    Gates.gruState(z, zStride, n, nStride, h, hStride, rows, groups);
+    long units = (long) first * BYTES;
+    Gates.gruReset(own, zStride, h + units, hStride, reset(z, rows) + units, rows, some);
+  }
+
+  private long candidate(long z, int rows) {
+    return z + rows * (long) recurrent.vectors * BYTES;
+  }
+
+  private long reset(long z, int rows) {
+    return candidate(z, rows) + rows * (long) candidate.vectors * BYTES;
+  }
+
+  /** The same groups from there to the states. */
+  private void stepAfterReset(
+      int first, int end, float[] left, int rows, long h, long widened, long z, long xs) {
+    if (first == end) {
+      return;
+    }
+    int some = end - first;
+    long hStride = hiddenStride();
+    long nStride = (long) candidate.vectors * BYTES;
+    long units = (long) first * BYTES;
+    long n = candidate(z, rows) + units;
+    int to = end == groups ? candidate.count : candidate.panelAt(end);
+    Product.interleave(left, reset(z, rows), hStride, rows, candidate.inner);
+    Product.run(left, rows, candidate, candidate.panelAt(first), to, n, nStride, widened);
+    int xStep = 3 * BYTES;
+    long xStride = (long) input.vectors * BYTES;
+    long x = (long) first * xStep + 2 * BYTES;
+    Gates.tanh(n, nStride, BYTES, n, nStride, xs + x, xStride, bias + x, rows, some, BYTES, xStep);
+    long zStride = (long) recurrent.vectors * BYTES;
+    Gates.gruState(z + 2 * units, zStride, n, nStride, h + units, hStride, rows, some);
   }
 
   @Override

@@ -70,23 +70,30 @@ class AllocationTest {
   @ParameterizedTest
   @EnumSource(Cell.class)
   void aRecurrentLayerAllocatesNothing(Cell cell) {
-    aRecurrentLayerAllocatesNothing(cell, 9, WeightFormat.FLOAT32);
+    aRecurrentLayerAllocatesNothing(Workers.none(), cell, 4, 9, 40, WeightFormat.FLOAT32);
   }
 
   @ParameterizedTest
   @EnumSource(WeightFormat.class)
   void aSequenceByItselfAllocatesNothing(WeightFormat format) {
-    aRecurrentLayerAllocatesNothing(Cell.LSTM, 1, format);
-    aRecurrentLayerAllocatesNothing(Cell.GRU, 1, format);
+    aRecurrentLayerAllocatesNothing(Workers.none(), Cell.LSTM, 4, 1, 40, format);
+    aRecurrentLayerAllocatesNothing(Workers.none(), Cell.GRU, 4, 1, 40, format);
   }
 
-  private static void aRecurrentLayerAllocatesNothing(Cell cell, int batch, WeightFormat format) {
-    int time = 4;
-    int hidden = 40;
+  @ParameterizedTest
+  @EnumSource(Cell.class)
+  void aRecurrentLayerThatATeamComputesAllocatesNothing(Cell cell) {
+    try (Workers workers = new Workers(2)) {
+      aRecurrentLayerAllocatesNothing(workers, cell, 20, 2, 256, WeightFormat.FLOAT32);
+    }
+  }
+
+  private static void aRecurrentLayerAllocatesNothing(
+      Workers workers, Cell cell, int time, int batch, int hidden, WeightFormat format) {
     RecurrentSpec spec = RecurrentSpec.of(cell, hidden, hidden);
     try (Arena arena = Arena.ofConfined();
         Device device = new SimdProvider().open();
-        Kernels kernels = device.open(Workers.none());
+        Kernels kernels = device.open(workers);
         Buffer input = device.allocate((long) time * batch * hidden * Float.BYTES);
         Buffer output = device.allocate((long) time * batch * hidden * Float.BYTES)) {
       List<Tensor> weights = new ArrayList<>();
