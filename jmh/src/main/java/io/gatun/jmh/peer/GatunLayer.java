@@ -1,13 +1,14 @@
 package io.gatun.jmh.peer;
 
 import io.gatun.graph.Execution;
+import io.gatun.graph.Graph;
 import io.gatun.graph.Plan;
 import io.gatun.kernel.Workers;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
 
 /** A recurrent layer here, on the device that the library chooses. */
-public final class GatunLayer implements Peer<LayerProblem> {
+public class GatunLayer implements Peer<LayerProblem> {
   private final Arena arena = Arena.ofConfined();
   private Workers workers;
   private Plan plan;
@@ -21,12 +22,17 @@ public final class GatunLayer implements Peer<LayerProblem> {
   @Override
   public void prepare(LayerProblem problem, int threads) {
     workers = new Workers(threads);
-    plan = Plan.of(problem.graph(arena), "Y");
+    plan = plan(problem.graph(arena));
     run = plan.newExecution(workers);
     run.input("x", problem.input(arena));
     if (problem.lengths() != null) {
       run.input("lengths", Tensor.ofInts(arena, problem.lengths(), problem.batch()));
     }
+  }
+
+  /** A plan of the value {@code Y}. */
+  Plan plan(Graph graph) {
+    return Plan.of(graph, "Y");
   }
 
   @Override
