@@ -125,7 +125,7 @@ public final class ModelFolder {
       TensorFile tensors = openWeights(weightsJson, name, otherWeights);
       boolean opened = false;
       try {
-        LayerWeights weights = new LayerWeights(tensors, convention);
+        LayerWeights weights = new LayerWeights(new ScaledTensors(tensors), convention);
         Map<String, Graph> graphs = new LinkedHashMap<>();
         Model.Links links = build(networks, weights, codecs, graphs);
         Model model =

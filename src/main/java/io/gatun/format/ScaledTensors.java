@@ -1,0 +1,99 @@
+package io.gatun.format;
+
+import io.gatun.tensor.DType;
+import io.gatun.tensor.Tensor;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * The tensors of a file of weights, int8 ones with their scales: a tensor {@code w} of int8 beside
+ * one called {@code w.scale} is the product of both in float32, and the scale by itself is none of
+ * the weights. The scale has the axes of its tensor, each of the same size or 1: {@code [outputs,
+ * 1]} beside {@code [outputs, inputs]}; or it is one number.
+ *
+ * <p>Products are made when they are asked for first, in memory that the file owns.
+ *
+ * <p>Thread-safe.
+ */
+final class ScaledTensors implements NamedTensors {
+  private static final String SCALE = ".scale";
+
+  private final TensorFile file;
+  private final Set<String> names = new LinkedHashSet<>();
+  private final Set<String> scaled = new LinkedHashSet<>();
+  private final Map<String, Tensor> products = new HashMap<>();
+
+  ScaledTensors(TensorFile file) {
+    this.file = file;
+    for (String name : file.names()) {
+      if (file.names().contains(name + SCALE) && file.tensor(name).dtype() == DType.INT8) {
+        scaled.add(name);
+      }
+    }
+    for (String name : file.names()) {
+      boolean companion =
+          name.endsWith(SCALE)
+              && scaled.contains(name.substring(0, name.length() - SCALE.length()));
+      if (!companion) {
+        names.add(name);
+      }
+    }
+  }
+
+  @Override
+  public Set<String> names() {
+    return Collections.unmodifiableSet(names);
+  }
+
+  @Override
+  public Tensor tensor(String name) {
+    if (!scaled.contains(name)) {
+      return file.tensor(name);
+    }
+    synchronized (products) {
+      return products.computeIfAbsent(name, this::product);
+    }
+  }
+
+  private Tensor product(String name) {
+    Tensor whole = file.tensor(name);
+    Tensor scale = file.tensor(name + SCALE);
+    boolean fits = scale.dtype().isFloat() && (scale.rank() == whole.rank() || scale.rank() == 0);
+    for (int axis = 0; fits && axis < scale.rank(); axis++) {
+      fits = scale.dim(axis) == 1 || scale.dim(axis) == whole.dim(axis);
+    }
+    if (!fits) {
+      throw ModelFormatException.in(
+          file.path(),
+          Json.quoted(name + SCALE)
+              + " is "
+              + scale
+              + ", expected reals whose axes are those of "
+              + whole
+              + " or 1: for a scale of each row [rows, 1]");
+    }
+    for (double number : scale.toDoubles()) {
+      if (!(number >= 0 && number <= Float.MAX_VALUE)) {
+        throw ModelFormatException.in(
+            file.path(),
+            Json.quoted(name + SCALE) + " has " + number + ", expected finite numbers from 0 on");
+      }
+    }
+    double[] numbers = whole.toDoubles();
+    double[] scales = scale.broadcastTo(whole.shape().dims()).toDoubles();
+    float[] product = new float[numbers.length];
+    for (int i = 0; i < numbers.length; i++) {
+      product[i] = (float) (numbers[i] * scales[i]);
+    }
+    return Tensor.ofFloats(file.arena(), product, whole.shape().dims());
+  }
+
+  /** The file, as error messages show it. */
+  @Override
+  public String toString() {
+    return file.toString();
+  }
+}
