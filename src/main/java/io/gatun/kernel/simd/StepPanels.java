@@ -145,13 +145,16 @@ final class StepPanels implements AutoCloseable {
    */
   static void interleave(
       float[] a, long[] rows, int firstRow, int count, long[] inner, int firstInner, int terms) {
-    int row = 0;
-    for (; row + 6 <= count; row += 6) {
-      interleave6(a, row * terms, rows, firstRow + row, inner, firstInner, terms);
-    }
-    int height = count - row;
-    for (int i = 0; i < height; i++) {
-      interleaveRow(a, row * terms + i, height, rows[firstRow + row + i], inner, firstInner, terms);
+    for (int tile = 0, height; tile < count; tile += height) {
+      height = Product.tileRows(count - tile);
+      if (height == 6) {
+        interleave6(a, tile * terms, rows, firstRow + tile, inner, firstInner, terms);
+        continue;
+      }
+      for (int i = 0; i < height; i++) {
+        long row = rows[firstRow + tile + i];
+        interleaveRow(a, tile * terms + i, height, row, inner, firstInner, terms);
+      }
     }
   }
 
