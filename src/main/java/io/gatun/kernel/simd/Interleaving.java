@@ -4,6 +4,7 @@ import static io.gatun.kernel.simd.Lanes.LANES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
+import static io.gatun.kernel.simd.Lanes.VECTOR;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -116,47 +117,53 @@ final class Interleaving {
     FloatVector v3 = FloatVector.fromMemorySegment(SPECIES, MEMORY, r3, ORDER);
     FloatVector v4 = FloatVector.fromMemorySegment(SPECIES, MEMORY, r4, ORDER);
     FloatVector v5 = FloatVector.fromMemorySegment(SPECIES, MEMORY, r5, ORDER);
-    v0.rearrange(LANES0)
-        .blend(v1.rearrange(LANES0), ROW01)
-        .blend(v2.rearrange(LANES0), ROW02)
-        .blend(v3.rearrange(LANES0), ROW03)
-        .blend(v4.rearrange(LANES0), ROW04)
-        .blend(v5.rearrange(LANES0), ROW05)
-        .intoArray(a, at);
-    v0.rearrange(LANES1)
-        .blend(v1.rearrange(LANES1), ROW11)
-        .blend(v2.rearrange(LANES1), ROW12)
-        .blend(v3.rearrange(LANES1), ROW13)
-        .blend(v4.rearrange(LANES1), ROW14)
-        .blend(v5.rearrange(LANES1), ROW15)
-        .intoArray(a, at + LANES);
-    v0.rearrange(LANES2)
-        .blend(v1.rearrange(LANES2), ROW21)
-        .blend(v2.rearrange(LANES2), ROW22)
-        .blend(v3.rearrange(LANES2), ROW23)
-        .blend(v4.rearrange(LANES2), ROW24)
-        .blend(v5.rearrange(LANES2), ROW25)
-        .intoArray(a, at + 2 * LANES);
-    v0.rearrange(LANES3)
-        .blend(v1.rearrange(LANES3), ROW01)
-        .blend(v2.rearrange(LANES3), ROW02)
-        .blend(v3.rearrange(LANES3), ROW03)
-        .blend(v4.rearrange(LANES3), ROW04)
-        .blend(v5.rearrange(LANES3), ROW05)
-        .intoArray(a, at + 3 * LANES);
-    v0.rearrange(LANES4)
-        .blend(v1.rearrange(LANES4), ROW11)
-        .blend(v2.rearrange(LANES4), ROW12)
-        .blend(v3.rearrange(LANES4), ROW13)
-        .blend(v4.rearrange(LANES4), ROW14)
-        .blend(v5.rearrange(LANES4), ROW15)
-        .intoArray(a, at + 4 * LANES);
-    v0.rearrange(LANES5)
-        .blend(v1.rearrange(LANES5), ROW21)
-        .blend(v2.rearrange(LANES5), ROW22)
-        .blend(v3.rearrange(LANES5), ROW23)
-        .blend(v4.rearrange(LANES5), ROW24)
-        .blend(v5.rearrange(LANES5), ROW25)
-        .intoArray(a, at + 5 * LANES);
+    FloatVector w0 =
+        v0.rearrange(LANES0)
+            .blend(v1.rearrange(LANES0), ROW01)
+            .blend(v2.rearrange(LANES0), ROW02)
+            .blend(v3.rearrange(LANES0), ROW03)
+            .blend(v4.rearrange(LANES0), ROW04)
+            .blend(v5.rearrange(LANES0), ROW05);
+    VECTOR.cast(w0).intoArray(a, at);
+    FloatVector w1 =
+        v0.rearrange(LANES1)
+            .blend(v1.rearrange(LANES1), ROW11)
+            .blend(v2.rearrange(LANES1), ROW12)
+            .blend(v3.rearrange(LANES1), ROW13)
+            .blend(v4.rearrange(LANES1), ROW14)
+            .blend(v5.rearrange(LANES1), ROW15);
+    VECTOR.cast(w1).intoArray(a, at + LANES);
+    FloatVector w2 =
+        v0.rearrange(LANES2)
+            .blend(v1.rearrange(LANES2), ROW21)
+            .blend(v2.rearrange(LANES2), ROW22)
+            .blend(v3.rearrange(LANES2), ROW23)
+            .blend(v4.rearrange(LANES2), ROW24)
+            .blend(v5.rearrange(LANES2), ROW25);
+    VECTOR.cast(w2).intoArray(a, at + 2 * LANES);
+    FloatVector w3 =
+        v0.rearrange(LANES3)
+            .blend(v1.rearrange(LANES3), ROW01)
+            .blend(v2.rearrange(LANES3), ROW02)
+            .blend(v3.rearrange(LANES3), ROW03)
+            .blend(v4.rearrange(LANES3), ROW04)
+            .blend(v5.rearrange(LANES3), ROW05);
+    VECTOR.cast(w3).intoArray(a, at + 3 * LANES);
+    FloatVector w4 =
+        v0.rearrange(LANES4)
+            .blend(v1.rearrange(LANES4), ROW11)
+            .blend(v2.rearrange(LANES4), ROW12)
+            .blend(v3.rearrange(LANES4), ROW13)
+            .blend(v4.rearrange(LANES4), ROW14)
+            .blend(v5.rearrange(LANES4), ROW15);
+    VECTOR.cast(w4).intoArray(a, at + 4 * LANES);
+    FloatVector w5 =
+        v0.rearrange(LANES5)
+            .blend(v1.rearrange(LANES5), ROW21)
+            .blend(v2.rearrange(LANES5), ROW22)
+            .blend(v3.rearrange(LANES5), ROW23)
+            .blend(v4.rearrange(LANES5), ROW24)
+            .blend(v5.rearrange(LANES5), ROW25);
+    VECTOR.cast(w5).intoArray(a, at + 5 * LANES);
   }
 }

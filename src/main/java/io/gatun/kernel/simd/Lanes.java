@@ -3,7 +3,6 @@ package io.gatun.kernel.simd;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.Vector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -28,7 +27,8 @@ final class Lanes {
    * mostly is. Where other vectors have been through that code the answer is none, and on JDK 21
    * each store makes an object first. A cast to a constant class says it.
    */
-  static final Class<? extends Vector<Float>> VECTOR = SPECIES.vectorType();
+  static final Class<? extends FloatVector> VECTOR =
+      SPECIES.vectorType().asSubclass(FloatVector.class);
 
   /** float32 elements of one vector. */
   static final int LANES = SPECIES.length();

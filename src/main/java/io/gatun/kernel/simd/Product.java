@@ -16,6 +16,12 @@ final class Product {
   /** The most elements of a block, which bounds the scratch memory of very long rows. */
   private static final int BLOCK_ELEMENTS = 1 << 20;
 
+  /**
+   * Fewer rows than these are shared out evenly: 2 full tiles, or 3 where tiles have few sums to
+   * begin with.
+   */
+  private static final int EVEN_BELOW = (WIDE == 4 ? 2 : 3) * TILE_ROWS;
+
   private Product() {}
 
   /** How many rows are interleaved at a time. */
@@ -25,14 +31,16 @@ final class Product {
   }
 
   /**
-   * How many of the rows that are left the next tile takes: {@link Lanes#TILE_ROWS} or what is left
-   * of them, but rather two tiles of like height than a full one and one of a row or two, which
-   * would wait for the panel more than compute.
+   * How many of the rows that are left the next tile takes: {@link Lanes#TILE_ROWS}, but what does
+   * not fill tiles is shared out evenly among the last few, since a tile of one row or two waits
+   * for the panel and for its own sums more than it computes.
    */
   static int tileRows(int left) {
-    return left == TILE_ROWS + 1 || left == TILE_ROWS + 2
-        ? (left + 1) / 2
-        : Math.min(TILE_ROWS, left);
+    if (left >= EVEN_BELOW) {
+      return TILE_ROWS;
+    }
+    int tiles = Math.max(1, (left + TILE_ROWS - 1) / TILE_ROWS);
+    return (left + tiles - 1) / tiles;
   }
 
   /**
