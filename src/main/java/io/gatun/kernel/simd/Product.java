@@ -140,6 +140,10 @@ final class Product {
     long out = c;
     int panel = from;
     if (rows == 1) {
+      for (; WIDE == 4 && panel + 3 < Math.min(to, b.wide); panel += 4) {
+        WideTiles.row1Quad(a, inner, b.at(panel), b.at(panel + 1) - b.at(panel), out);
+        out += 4L * WIDE * BYTES;
+      }
       for (; panel + 1 < Math.min(to, b.wide); panel += 2) {
         if (WIDE == 4) {
           WideTiles.row1Pair(a, 0, inner, b.at(panel), b.at(panel + 1), out);

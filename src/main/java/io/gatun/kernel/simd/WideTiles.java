@@ -410,6 +410,68 @@ final class WideTiles {
   }
 
   /**
+   * One row of the left side by four panels at once, {@code next} bytes apart: the more streams of
+   * weights there are, the more of them are fetched ahead.
+   */
+  static void row1Quad(float[] a, int inner, long b, long next, long c) {
+    FloatVector c0 = FloatVector.zero(SPECIES);
+    FloatVector c1 = FloatVector.zero(SPECIES);
+    FloatVector c2 = FloatVector.zero(SPECIES);
+    FloatVector c3 = FloatVector.zero(SPECIES);
+    FloatVector c4 = FloatVector.zero(SPECIES);
+    FloatVector c5 = FloatVector.zero(SPECIES);
+    FloatVector c6 = FloatVector.zero(SPECIES);
+    FloatVector c7 = FloatVector.zero(SPECIES);
+    FloatVector c8 = FloatVector.zero(SPECIES);
+    FloatVector c9 = FloatVector.zero(SPECIES);
+    FloatVector c10 = FloatVector.zero(SPECIES);
+    FloatVector c11 = FloatVector.zero(SPECIES);
+    FloatVector c12 = FloatVector.zero(SPECIES);
+    FloatVector c13 = FloatVector.zero(SPECIES);
+    FloatVector c14 = FloatVector.zero(SPECIES);
+    FloatVector c15 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < inner; k++) {
+      long p = b + (long) k * (4L * BYTES);
+      long q = p + next;
+      long r = q + next;
+      long s = r + next;
+      FloatVector x = FloatVector.broadcast(SPECIES, a[k]);
+      c0 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, p, ORDER), c0);
+      c1 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, p + BYTES, ORDER), c1);
+      c2 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 2L * BYTES, ORDER), c2);
+      c3 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, p + 3L * BYTES, ORDER), c3);
+      c4 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q, ORDER), c4);
+      c5 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q + BYTES, ORDER), c5);
+      c6 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q + 2L * BYTES, ORDER), c6);
+      c7 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, q + 3L * BYTES, ORDER), c7);
+      c8 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, r, ORDER), c8);
+      c9 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, r + BYTES, ORDER), c9);
+      c10 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, r + 2L * BYTES, ORDER), c10);
+      c11 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, r + 3L * BYTES, ORDER), c11);
+      c12 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, s, ORDER), c12);
+      c13 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, s + BYTES, ORDER), c13);
+      c14 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, s + 2L * BYTES, ORDER), c14);
+      c15 = x.fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, s + 3L * BYTES, ORDER), c15);
+    }
+    VECTOR.cast(c0).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c1).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c2).intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    VECTOR.cast(c3).intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    VECTOR.cast(c4).intoMemorySegment(MEMORY, c + 4L * BYTES, ORDER);
+    VECTOR.cast(c5).intoMemorySegment(MEMORY, c + 5L * BYTES, ORDER);
+    VECTOR.cast(c6).intoMemorySegment(MEMORY, c + 6L * BYTES, ORDER);
+    VECTOR.cast(c7).intoMemorySegment(MEMORY, c + 7L * BYTES, ORDER);
+    VECTOR.cast(c8).intoMemorySegment(MEMORY, c + 8L * BYTES, ORDER);
+    VECTOR.cast(c9).intoMemorySegment(MEMORY, c + 9L * BYTES, ORDER);
+    VECTOR.cast(c10).intoMemorySegment(MEMORY, c + 10L * BYTES, ORDER);
+    VECTOR.cast(c11).intoMemorySegment(MEMORY, c + 11L * BYTES, ORDER);
+    VECTOR.cast(c12).intoMemorySegment(MEMORY, c + 12L * BYTES, ORDER);
+    VECTOR.cast(c13).intoMemorySegment(MEMORY, c + 13L * BYTES, ORDER);
+    VECTOR.cast(c14).intoMemorySegment(MEMORY, c + 14L * BYTES, ORDER);
+    VECTOR.cast(c15).intoMemorySegment(MEMORY, c + 15L * BYTES, ORDER);
+  }
+
+  /**
    * One row of the left side by two panels at once: 4 sums alone do not hide the latency of an FMA.
    */
   static void row1Pair(float[] a, int at, int inner, long b, long bNext, long c) {
