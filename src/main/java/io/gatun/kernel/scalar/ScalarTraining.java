@@ -161,10 +161,7 @@ public class ScalarTraining implements TrainingKernels {
       Region outputGradient,
       Region inputGradient,
       long count) {
-    long bytes = realBytes(count("count", count));
-    readable("value", value, bytes);
-    readable("output gradient", outputGradient, bytes);
-    writable("input gradient", inputGradient, bytes);
+    checkActivationGradient(value, outputGradient, inputGradient, count);
     double[] v = row(0, BLOCK);
     double[] gradient = row(1, BLOCK);
     for (long done = 0; done < count; done += BLOCK) {
@@ -174,6 +171,15 @@ public class ScalarTraining implements TrainingKernels {
       ActivationDerivatives.multiply(activation, v, gradient, block);
       store(gradient, inputGradient, done, block);
     }
+  }
+
+  /** The checks at the door of an activation's gradient. */
+  protected final void checkActivationGradient(
+      Region value, Region outputGradient, Region inputGradient, long count) {
+    long bytes = realBytes(count("count", count));
+    readable("value", value, bytes);
+    readable("output gradient", outputGradient, bytes);
+    writable("input gradient", inputGradient, bytes);
   }
 
   // ---- over rows ------------------------------------------------------------------------------
@@ -421,7 +427,7 @@ public class ScalarTraining implements TrainingKernels {
       long[] spatial,
       Region output) {
     checkConvolution(spec, input, weights, bias, batch, spatial, output);
-    writable("output", output, 0);
+    checkWritable(output);
     ScalarWindows.convolve(real, taps, spec, input, weights, bias, batch, output, scratch);
   }
 
@@ -551,9 +557,7 @@ public class ScalarTraining implements TrainingKernels {
       Region logSums,
       Region counted) {
     checkCrossEntropy(logits, labels, labelType, weights, rows, size, smoothing);
-    writable("losses", losses, realBytes(rows));
-    writable("log sums", logSums, realBytes(rows));
-    writable("counted", counted, realBytes(1));
+    checkLosses(losses, logSums, counted, rows);
     double[] x = row(0, size);
     double total = 0;
     for (int i = 0; i < rows; i++) {
@@ -595,9 +599,7 @@ public class ScalarTraining implements TrainingKernels {
       Region scale,
       Region gradient) {
     checkCrossEntropy(logits, labels, labelType, weights, rows, size, smoothing);
-    readable("log sums", logSums, realBytes(rows));
-    readable("scale", scale, realBytes(1));
-    writable("gradient", gradient, realBytes((long) rows * size));
+    checkCrossEntropyGradient(logSums, scale, gradient, rows, size);
     double[] x = row(0, size);
     double factor = get(scale, 0);
     for (int i = 0; i < rows; i++) {
@@ -615,6 +617,26 @@ public class ScalarTraining implements TrainingKernels {
       }
       store(x, gradient, (long) i * size, size);
     }
+  }
+
+  /** The checks of where cross-entropy's results go. */
+  protected final void checkLosses(Region losses, Region logSums, Region counted, int rows) {
+    writable("losses", losses, realBytes(rows));
+    writable("log sums", logSums, realBytes(rows));
+    writable("counted", counted, realBytes(1));
+  }
+
+  /** The checks of the other operands of its gradient. */
+  protected final void checkCrossEntropyGradient(
+      Region logSums, Region scale, Region gradient, int rows, int size) {
+    readable("log sums", logSums, realBytes(rows));
+    readable("scale", scale, realBytes(1));
+    writable("gradient", gradient, realBytes((long) rows * size));
+  }
+
+  /** Checks that a region, whose size has been checked, may be written. */
+  protected static void checkWritable(Region region) {
+    writable("output", region, region.bytes());
   }
 
   /** The checks at the door of cross-entropy, every label among them. */

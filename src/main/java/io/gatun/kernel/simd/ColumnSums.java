@@ -5,6 +5,7 @@ import static io.gatun.kernel.simd.Lanes.LANES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
+import static io.gatun.kernel.simd.Lanes.VECTOR;
 
 import io.gatun.kernel.Workers;
 import jdk.incubator.vector.FloatVector;
@@ -21,6 +22,7 @@ final class ColumnSums {
 
   private final Workers workers;
   private final Workers.Task task = (part, worker) -> share(part);
+  private long[] places = {};
   private long[] rows;
   private int count;
   private long sums;
@@ -63,7 +65,7 @@ final class ColumnSums {
       }
       total = total.add(sum);
     }
-    total.intoMemorySegment(MEMORY, sums, ORDER);
+    VECTOR.cast(total).intoMemorySegment(MEMORY, sums, ORDER);
   }
 
   private static void two(long[] rows, int count, long at, long sums) {
@@ -81,28 +83,38 @@ final class ColumnSums {
       total = total.add(sum);
       next = next.add(other);
     }
-    total.intoMemorySegment(MEMORY, sums, ORDER);
-    next.intoMemorySegment(MEMORY, sums + BYTES, ORDER);
+    VECTOR.cast(total).intoMemorySegment(MEMORY, sums, ORDER);
+    VECTOR.cast(next).intoMemorySegment(MEMORY, sums + BYTES, ORDER);
   }
 
-  /** The sums of rows of any number of elements, {@code stride} bytes apart. */
-  void run(long[] addresses, long first, long stride, int count, long sums, int columns) {
-    for (int i = 0; i < count; i++) {
-      addresses[i] = first + i * stride;
+  /** The sums over the middle axis of {@code [outer, count, columns]}. */
+  void run(long from, long outer, int count, int columns, long sums) {
+    long stride = (long) columns * Float.BYTES;
+    if (places.length < count) {
+      places = new long[count];
     }
-    int whole = columns / LANES;
-    run(addresses, count, sums, whole);
-    for (int column = whole * LANES; column < columns; column++) {
-      float total = 0;
-      for (int from = 0; from < count; from += BLOCK_ROWS) {
-        int end = Math.min(count, from + BLOCK_ROWS);
-        float sum = 0;
-        for (int i = from; i < end; i++) {
-          sum += Floats.get(addresses[i], column);
-        }
-        total += sum;
+    for (long i = 0; i < outer; i++) {
+      for (int row = 0; row < count; row++) {
+        places[row] = from + (i * count + row) * stride;
       }
-      Floats.put(sums, column, total);
+      long to = sums + i * stride;
+      run(places, count, to, columns / LANES);
+      for (int column = columns / LANES * LANES; column < columns; column++) {
+        Floats.put(to, column, column(places, count, column));
+      }
     }
+  }
+
+  private static float column(long[] rows, int count, int column) {
+    float total = 0;
+    for (int first = 0; first < count; first += BLOCK_ROWS) {
+      int end = Math.min(count, first + BLOCK_ROWS);
+      float sum = 0;
+      for (int i = first; i < end; i++) {
+        sum += Floats.get(rows[i], column);
+      }
+      total += sum;
+    }
+    return total;
   }
 }

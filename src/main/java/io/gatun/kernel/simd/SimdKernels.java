@@ -33,6 +33,7 @@ final class SimdKernels extends ScalarKernels {
   private static final int MOST_EXTRACTED = 8;
 
   private SimdTraining training;
+  private final ColumnSums columnSums;
   private final Scratch[] scratch;
   private final MultiplyRun multiply;
   private final RecurrentRun recurrent;
@@ -44,6 +45,7 @@ final class SimdKernels extends ScalarKernels {
 
   SimdKernels(SimdDevice device, Workers workers) {
     super(device, workers);
+    columnSums = new ColumnSums(workers);
     scratch = new Scratch[workers.size()];
     for (int i = 0; i < scratch.length; i++) {
       scratch[i] = new Scratch();
@@ -325,6 +327,11 @@ final class SimdKernels extends ScalarKernels {
   @Override
   public void reduce(
       Reduction reduction, Region input, Region output, long outer, int size, long inner) {
+    if (reduction == Reduction.SUM && inner >= LANES && size > 2) {
+      checkReduce(input, output, outer, size, inner);
+      columnSums.run(address(input), outer, size, Math.toIntExact(inner), address(output));
+      return;
+    }
     if (inner != 1 || size < LANES || reduction == Reduction.PRODUCT) {
       super.reduce(reduction, input, output, outer, size, inner);
       return;

@@ -145,6 +145,10 @@ final class StepPanels implements AutoCloseable {
    */
   static void interleave(
       float[] a, long[] rows, int firstRow, int count, long[] inner, int firstInner, int terms) {
+    if (isTogether(inner, firstInner, terms)) {
+      Product.interleave(a, rows, firstRow, count, terms);
+      return;
+    }
     for (int tile = 0, height; tile < count; tile += height) {
       height = Product.tileRows(count - tile);
       if (height == 6) {
@@ -156,6 +160,16 @@ final class StepPanels implements AutoCloseable {
         interleaveRow(a, tile * terms + i, height, row, inner, firstInner, terms);
       }
     }
+  }
+
+  /** Whether terms follow one another from where a row begins. */
+  private static boolean isTogether(long[] inner, int first, int terms) {
+    for (int k = 0; k < terms; k++) {
+      if (inner[first + k] != (long) k * Float.BYTES) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private static void interleave6(
