@@ -38,8 +38,8 @@ import java.util.Optional;
  */
 public final class GenerationSideBySide {
   private static final int THREADS = 2;
-  private static final int[] BATCHES = {64, 128, 256, 512, 1024};
-  private static final int SAMPLE = 10_000;
+  private static final int[] BATCHES = {64, 256};
+  private static final int SAMPLE = 5_000;
 
   private final Model model;
   private final Path words;

@@ -537,7 +537,9 @@ public final class OnnxTranslator implements AutoCloseable {
           parents[made++] = from;
         }
       }
-      return ended[place] >= beam ? begin : made;
+      // Sums only fall: where no live one is better than the best that ended, that one has won.
+      boolean won = made > begin && best[place] != null && nextSum[begin] <= score[place];
+      return won || ended[place] >= beam ? begin : made;
     }
 
     private static int[] append(int[] tokens, int count, int token) {
