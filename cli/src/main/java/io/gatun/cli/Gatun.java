@@ -101,6 +101,9 @@ public final class Gatun implements Runnable {
     Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
     commands.put("translate", () -> new Translate(streams));
     commands.put("score", () -> new Score(streams));
+    commands.put("classify", () -> new Classify(streams));
+    commands.put("train", () -> new Train(streams));
+    commands.put("evaluate", Evaluate::new);
     commands.put("inspect", Inspect::new);
     commands.put("devices", Devices::new);
     commands.put("completion", Completion::new);

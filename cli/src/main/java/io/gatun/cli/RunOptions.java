@@ -163,6 +163,22 @@ final class RunOptions {
     }
   }
 
+  /** What to do on a device. */
+  interface DeviceWork {
+    /** Does it and returns the exit code. */
+    int on(Device device) throws IOException, InterruptedException;
+  }
+
+  /** Runs something on the device asked for and gives the device back. */
+  int withDevice(DeviceWork work) throws IOException, InterruptedException {
+    if (device.equals("auto")) {
+      return work.on(Devices.best());
+    }
+    try (Device opened = Devices.open(device)) {
+      return work.on(opened);
+    }
+  }
+
   /** Checks what can be checked before anything is opened. */
   BatchOptions batch() {
     return BatchOptions.builder().workers(threads).batchTokens(batchTokens).build();

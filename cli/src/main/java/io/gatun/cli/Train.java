@@ -1,0 +1,206 @@
+package io.gatun.cli;
+
+import io.gatun.training.Trainer;
+import io.gatun.training.TrainingConfig;
+import io.gatun.training.TrainingListener;
+import io.gatun.training.TrainingProgress;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code gatun train}: a model from data. */
+@Command(
+    name = "train",
+    mixinStandardHelpOptions = true,
+    versionProvider = Gatun.Version.class,
+    sortOptions = false,
+    description = {
+      "Trains a network as a configuration says, and writes it as a model folder that every other"
+          + " command reads.",
+      "",
+      "What is wrong with the configuration or the data is said before any time is spent. The state"
+          + " is kept in checkpoint.safetensors beside the model, written whole or not at all;"
+          + " --resume goes on from there, and what comes out has the same bits as if the training"
+          + " had not been interrupted. The curves are in training.html there."
+    },
+    parameterListHeading = "%n",
+    optionListHeading = "%nOptions:%n",
+    exitCodeListHeading = ExitCode.HEADING,
+    exitCodeList = {
+      "0:all went well",
+      "1:something failed; a message on standard error says what",
+      "2:the command line is wrong"
+    },
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  gatun train examples/sum/train.json",
+      "  gatun train examples/names/train.json --resume"
+    })
+final class Train implements Callable<Integer> {
+  private static final long BETWEEN_LINES_MILLIS = 10_000;
+  private static final long BETWEEN_DRAWINGS_MILLIS = 500;
+
+  private final Streams streams;
+
+  @Spec private CommandSpec spec;
+
+  @Parameters(
+      index = "0",
+      paramLabel = "CONFIG",
+      description = "The configuration; docs/training.md says what is in it.")
+  private Path file;
+
+  @Option(
+      names = "--resume",
+      description =
+          "Go on from the checkpoint of a training that was interrupted, if there is one.")
+  private boolean resume;
+
+  @Option(names = "--restart", description = "Begin anew although there is such a checkpoint.")
+  private boolean restart;
+
+  @Option(
+      names = "--check",
+      description = "Only read the configuration and the data, and make the network.")
+  private boolean check;
+
+  @Option(
+      names = "--progress",
+      paramLabel = "WHEN",
+      defaultValue = "auto",
+      description =
+          "Show loss, metric, rate and remaining time on standard error:"
+              + " ${COMPLETION-CANDIDATES}; by default ${DEFAULT-VALUE}, that is, when it is a"
+              + " terminal.")
+  private ProgressLine.When progress;
+
+  Train(Streams streams) {
+    this.streams = streams;
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    if (!Files.exists(file)) {
+      throw new NoSuchFileException(file.toString());
+    }
+    TrainingConfig config = TrainingConfig.read(file);
+    Path checkpoint = config.output().resolve(Trainer.CHECKPOINT);
+    if (Files.exists(checkpoint) && !resume && !restart && !check) {
+      throw new CommandException(
+          checkpoint
+              + " is of a training that was interrupted; --resume goes on with it, --restart begins"
+              + " anew");
+    }
+    PrintWriter out = spec.commandLine().getOut();
+    try (Trainer trainer = new Trainer(config)) {
+      out.printf(
+          Locale.ROOT,
+          "%,d sequences to learn from, %,d for validation, %,d for the test; %,d parameters%n",
+          trainer.itemCount(),
+          config.split().validation().size(),
+          config.split().test().size(),
+          trainer.parameterCount());
+      out.flush();
+      if (check) {
+        return ExitCode.OK;
+      }
+      Shown shown = new Shown(streams, progress);
+      Map<String, Double> figures;
+      try {
+        figures = trainer.train(resume, shown);
+      } finally {
+        shown.clear();
+      }
+      figures.forEach((name, figure) -> out.printf(Locale.ROOT, "%-12s %.6f%n", name, figure));
+    }
+    return ExitCode.OK;
+  }
+
+  /** The line of progress. */
+  private static final class Shown implements TrainingListener {
+    private final PrintStream err;
+    private final boolean shown;
+    private final boolean redrawn;
+    private boolean drawn;
+    private long next;
+
+    Shown(Streams streams, ProgressLine.When when) {
+      err = streams.err();
+      redrawn = streams.errIsTerminal();
+      shown = when == ProgressLine.When.always || when == ProgressLine.When.auto && redrawn;
+    }
+
+    @Override
+    public void step(TrainingProgress progress) {
+      long now = progress.elapsed().toMillis();
+      if (!shown || now < next) {
+        return;
+      }
+      if (redrawn) {
+        err.print("\r" + text(progress) + "\033[K");
+        err.flush();
+        drawn = true;
+        next = now + BETWEEN_DRAWINGS_MILLIS;
+      } else {
+        err.println(text(progress));
+        next = now + BETWEEN_LINES_MILLIS;
+      }
+    }
+
+    @Override
+    public void validated(TrainingProgress progress) {
+      if (shown) {
+        clear();
+        StringBuilder figures = new StringBuilder();
+        progress
+            .metrics()
+            .forEach(
+                (name, figure) ->
+                    figures.append(String.format(Locale.ROOT, ", %s %.4f", name, figure)));
+        err.println(
+            String.format(
+                Locale.ROOT,
+                "epoch %d, step %,d: loss %.4f%s",
+                progress.epoch(),
+                progress.step(),
+                progress.loss(),
+                figures));
+      }
+    }
+
+    void clear() {
+      if (drawn) {
+        err.print("\r\033[K");
+        err.flush();
+        drawn = false;
+      }
+    }
+
+    private static String text(TrainingProgress progress) {
+      Duration left = progress.remaining();
+      return String.format(
+          Locale.ROOT,
+          "step %,d of %,d, loss %.4f, best %.4f, %,.0f sequences/s, %d:%02d:%02d left",
+          progress.step(),
+          progress.lastStep(),
+          progress.loss(),
+          progress.best(),
+          progress.sequencesPerSecond(),
+          left.toHours(),
+          left.toMinutesPart(),
+          left.toSecondsPart());
+    }
+  }
+}
