@@ -14,6 +14,11 @@ import java.util.TreeMap;
  * layer normalisation) and {@code layout} 2 (time, batch, directions). What ONNX allows and this
  * does not have is refused when a node is added or a plan is made, by an exception that names the
  * node.
+ *
+ * <p>Two settings count in training alone ({@link Gradients}): {@code shared_axes} of {@code
+ * Dropout}, axes along which one mask is shared (with the time axis among them every sequence has
+ * one mask), and {@code recurrent_dropout} of the recurrent layers, the share of the hidden state
+ * that is dropped where it enters the recurrent products, one mask for all steps of a sequence.
  */
 public final class Operators {
   private static final Map<String, Operator> ALL = new TreeMap<>();
