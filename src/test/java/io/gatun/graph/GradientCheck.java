@@ -199,7 +199,8 @@ public final class GradientCheck {
   }
 
   private void compare(String name, double[] exact, float[] come) {
-    double largest = 1e-3;
+    // The loss passes numbers and slopes of about 1, which are rounded even where they cancel.
+    double largest = 0.25;
     for (double g : exact) {
       largest = Math.max(largest, Math.abs(g));
     }
