@@ -293,30 +293,25 @@ public final class BatchRun<R, I, O> {
             || windowTokens + slot.tokens > options.windowTokens());
   }
 
-  /** Sorts what is pending, longest first and like beside like, and cuts it into batches. */
+  /** Sorts what is pending, like beside like, and cuts it into batches. */
   private void cut() {
     if (pending.isEmpty()) {
       return;
     }
     // The sort is stable, so the same input makes the same batches.
-    pending.sort(
-        (a, b) ->
-            a.tokens != b.tokens
-                ? Integer.compare(b.tokens, a.tokens)
-                : task.compare(a.item, b.item));
+    pending.sort((a, b) -> task.compare(a.item, b.item));
     // Few records for many workers are shared out evenly.
     long share = (pendingTokens + options.workers() - 1) / options.workers();
     long limit = Math.min(options.batchTokens(), Math.max(share, LEAST_SHARE_TOKENS));
     List<Slot<I, O>> batch = new ArrayList<>();
     int longest = 0;
     for (Slot<I, O> slot : pending) {
+      longest = Math.max(longest, slot.tokens);
       boolean full =
           batch.size() >= options.batchRecords() || (batch.size() + 1L) * longest > limit;
       if (!batch.isEmpty() && full) {
         batches.addLast(batch);
         batch = new ArrayList<>();
-      }
-      if (batch.isEmpty()) {
         longest = slot.tokens;
       }
       batch.add(slot);

@@ -34,15 +34,16 @@ public interface BatchTask<R, I, O> {
   int tokens(I item);
 
   /**
-   * Which of two items of the same length comes first where items are put into batches: what has
-   * work in common is best beside each other. By default the order is that of the input.
+   * Which of two items comes first where items are put into batches, one after the other: what is
+   * best computed together belongs side by side. By default the longer one does, which keeps like
+   * lengths together; of equals the one that came first.
    *
    * @param a an item
    * @param b another one
    * @return negative, 0 or positive, as of a comparator
    */
   default int compare(I a, I b) {
-    return 0;
+    return Integer.compare(tokens(b), tokens(a));
   }
 
   /**
@@ -70,7 +71,7 @@ public interface BatchTask<R, I, O> {
     /**
      * Answers a batch.
      *
-     * @param items at least one, longest first
+     * @param items at least one, in the order of {@link BatchTask#compare}
      * @return as many answers in the same order, none null
      * @throws BadRecordException if one of the items cannot be answered: they are then asked one by
      *     one, and the bad ones are reported and left out

@@ -198,6 +198,16 @@ public final class Translator implements AutoCloseable {
     return Arrays.copyOfRange(tokens, from, to);
   }
 
+  /**
+   * Sources of like lengths stand together, and among these what begins alike; where what begins
+   * alike is encoded once, that alone counts.
+   */
+  private int compare(int[] a, int[] b) {
+    return a.length == b.length || network.sharesBeginnings()
+        ? Arrays.compare(a, b)
+        : Integer.compare(b.length, a.length);
+  }
+
   /** In a batch of one the place of the sentence says nothing. */
   private static BadRecordException bad(SequenceException e) {
     String place = "sentence " + e.sentence() + ": ";
@@ -223,10 +233,9 @@ public final class Translator implements AutoCloseable {
       return sentence.tokens().length;
     }
 
-    /** Sources that begin alike are encoded together up to where they part. */
     @Override
     public int compare(Sentence a, Sentence b) {
-      return Arrays.compare(a.tokens(), b.tokens());
+      return Translator.this.compare(a.tokens(), b.tokens());
     }
 
     @Override
@@ -288,7 +297,7 @@ public final class Translator implements AutoCloseable {
 
     @Override
     public int compare(SourceAndTarget a, SourceAndTarget b) {
-      return Arrays.compare(a.source(), b.source());
+      return Translator.this.compare(a.source(), b.source());
     }
 
     @Override

@@ -65,6 +65,7 @@ public final class EncoderDecoder implements AutoCloseable {
   final int[] endTokens;
   private final int sourceVocabulary;
   private final int vocabulary;
+  private final boolean sharesBeginnings;
 
   /**
    * A decoder input that is kept from step to step.
@@ -151,6 +152,7 @@ public final class EncoderDecoder implements AutoCloseable {
       }
       throw e;
     }
+    sharesBeginnings = beginningsAreShared();
   }
 
   private static Value input(Graph graph, String name) {
@@ -322,6 +324,36 @@ public final class EncoderDecoder implements AutoCloseable {
   /** Whether hypotheses can carry attention. */
   public boolean hasAttention() {
     return attention != null;
+  }
+
+  /**
+   * Whether the encoder computes only once what sources of a batch have in common before their
+   * tokens first differ, and needs no padding: it is a forward recurrent layer behind an embedding,
+   * of which the decoder sees the last state alone. Then a batch is best made of sources that begin
+   * alike, whatever their lengths; otherwise of sources of like lengths.
+   */
+  public boolean sharesBeginnings() {
+    return sharesBeginnings;
+  }
+
+  private boolean beginningsAreShared() {
+    if (encoder == null) {
+      return false;
+    }
+    Dim time = encoder.graph().value(sourceTokens).dim(0);
+    if (encoder.outputs().stream().anyMatch(value -> value.dims().contains(time))) {
+      return false;
+    }
+    for (Node node : encoder.nodes()) {
+      boolean layer =
+          node.operator().type().startsWith("Gather+")
+              && node.attributes().string("direction", "forward").equals("forward");
+      boolean view = Set.of("Squeeze", "Unsqueeze", "Identity").contains(node.operator().type());
+      if (!layer && !view) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** The device it runs on. */

@@ -41,6 +41,10 @@ final class EmbeddedRun implements Workers.Task {
   private boolean lstm;
   private boolean reverse;
   private boolean shared;
+
+  /** Whether sequences are as long as each other, and each a row of its own: no order is needed. */
+  private boolean inOrder;
+
   private int time;
   private int batch;
   private int parts;
@@ -124,6 +128,7 @@ final class EmbeddedRun implements Workers.Task {
     this.finalHidden = finalHidden;
     this.finalCell = finalCell;
     this.shared = initialHidden == 0 && initialCell == 0;
+    this.inOrder = lengths == 0 && !shared;
     takeTokens(call, given);
     sort(lengths);
     divide();
@@ -255,7 +260,10 @@ final class EmbeddedRun implements Workers.Task {
         }
       }
       step(own, known, rows, h, c, temporary, products);
-      if (output != 0) {
+      if (inOrder && output != 0 && outputRow == (long) state * Float.BYTES) {
+        copyRows(
+            h, layer.hiddenStride(), output + timeOf(from, step) * outputTime, from, active, state);
+      } else if (output != 0) {
         for (int i = 0; i < active; i++) {
           int b = order[from + i];
           Floats.copy(
@@ -300,6 +308,10 @@ final class EmbeddedRun implements Workers.Task {
 
   private void begin(int from, int rows, long states, long stride, long initial, int size) {
     int padded = (int) (stride / Float.BYTES);
+    if (inOrder && initial != 0 && size == padded) {
+      Floats.copy(initial + from * stride, states, rows * size);
+      return;
+    }
     for (int row = 0; row < rows; row++) {
       long to = states + row * stride;
       if (initial != 0) {
@@ -316,6 +328,15 @@ final class EmbeddedRun implements Workers.Task {
    * returns how many go on.
    */
   private int ended(Prefixes known, int from, int sequences, int steps, long h, long c) {
+    if (inOrder && steps == time && sequences > 0) {
+      if (finalHidden != 0) {
+        copyRows(h, layer.hiddenStride(), finalHidden, from, sequences, state);
+      }
+      if (lstm && finalCell != 0) {
+        copyRows(c, layer.cellStride(), finalCell, from, sequences, hidden);
+      }
+      return 0;
+    }
     int active = sequences;
     while (active > 0 && length[order[from + active - 1]] == steps) {
       active--;
@@ -358,6 +379,18 @@ final class EmbeddedRun implements Workers.Task {
       known.rows[i] = known.moved[known.rows[i]];
     }
     return left;
+  }
+
+  /** Copies rows that are in the order of their sequences to where those are. */
+  private static void copyRows(long states, long stride, long to, int from, int rows, int size) {
+    long first = to + (long) from * size * Float.BYTES;
+    if (stride == (long) size * Float.BYTES) {
+      Floats.copy(states, first, rows * size);
+      return;
+    }
+    for (int row = 0; row < rows; row++) {
+      Floats.copy(states + row * stride, first + (long) row * size * Float.BYTES, size);
+    }
   }
 
   private void copy(int row, int to, long h, long c) {
