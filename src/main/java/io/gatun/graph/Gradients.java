@@ -93,11 +93,14 @@ public final class Gradients {
 
   /**
    * The constants that can be trained: those of real numbers that a node needs, in the order of the
-   * graph.
+   * graph, without the means and variances of batch normalisation.
    */
   public static List<String> trainable(Graph graph) {
     Set<Value> used = new HashSet<>();
-    graph.nodes().forEach(node -> used.addAll(node.inputs()));
+    for (Node node : graph.nodes()) {
+      boolean statistics = node.operator() instanceof BatchNormalizationOperator;
+      used.addAll(statistics ? node.inputs().subList(0, 3) : node.inputs());
+    }
     return graph.values().values().stream()
         .filter(v -> v.constant() != null && v.type().isFloat() && used.contains(v))
         .map(Value::name)

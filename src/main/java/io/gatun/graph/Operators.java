@@ -32,6 +32,7 @@ public final class Operators {
     list.addAll(RecurrentOperator.all());
     list.add(new ConvolutionOperator());
     list.addAll(PoolOperators.all());
+    list.add(new BatchNormalizationOperator());
     list.add(new CrossEntropyOperator());
     list.forEach(operator -> ALL.put(operator.type(), operator));
   }

@@ -57,6 +57,11 @@ public final class TrainingCopy {
     return walk.forward(name, operator, attributes, in, out);
   }
 
+  /** Adds a constant; its memory must stay for as long as the graph is used. */
+  Value constant(String name, io.gatun.tensor.Tensor tensor) {
+    return walk.constant(name, tensor);
+  }
+
   /** The input from which masks are drawn. */
   Value seed() {
     return walk.seed();

@@ -361,6 +361,42 @@ class GradientsTest {
   }
 
   @Test
+  void ofBatchNormalisationWithStatisticsThatStay() {
+    for (long[] dims : new long[][] {{4, 3}, {2, 3, 5}, {2, 3, 4, 2}}) {
+      Graph.Builder g = Graph.builder("normalised");
+      Tensor x = random(dims);
+      Tensor variance = Tensor.ofFloats(arena, new float[] {0.5f, 1, 2}, 3);
+      Value y =
+          g.node(
+              "y",
+              "BatchNormalization",
+              Attributes.of("epsilon", 1e-3f),
+              symbolic(g, "x", x),
+              g.constant("scale", random(3)),
+              g.constant("shift", random(3)),
+              g.constant("mean", random(3)),
+              g.constant("variance", variance));
+      GradientCheck.loss(g, arena, random, y);
+      Graph graph = g.build();
+      assertEquals(List.of("scale", "shift"), Gradients.trainable(graph));
+      new GradientCheck(graph, "loss").input("x", x).run(random);
+      Gradients gradients = Gradients.of(graph, "loss", "scale");
+      try (Plan plan = Plan.of(graph, "y");
+          Plan training = Plan.of(gradients.graph(), "y");
+          Execution run = plan.newExecution();
+          Execution step = training.newExecution()) {
+        run.input("x", x).run();
+        step.input("x", x).input("scale", graph.value("scale").constant().tensor(arena)).run();
+        float[] expected = step.output("y").toFloats();
+        float[] come = run.output("y").toFloats();
+        for (int i = 0; i < come.length; i++) {
+          assertEquals(expected[i], come[i], 1e-5f);
+        }
+      }
+    }
+  }
+
+  @Test
   void whatCannotBeDifferentiatedIsSaidWhenTheGradientsAreFormed() {
     Graph.Builder g = Graph.builder("network");
     Value x = g.input("x", DType.FLOAT32, "rows", 4);
