@@ -23,6 +23,7 @@ import static io.gatun.kernel.simd.Lanes.BYTES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
+import static io.gatun.kernel.simd.Lanes.VECTOR;
 
 import io.gatun.kernel.Activation;
 import jdk.incubator.vector.FloatVector;
@@ -102,7 +103,7 @@ final class Activations {
         FloatVector second =
             power.sub(half).lanewise(VectorOperators.LSHL, 23).add(BIAS).reinterpretAsFloats();
         FloatVector y = p.fma(r.mul(r), r).add(1f).mul(first).mul(second);
-        y.intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
       }
     }
   }
@@ -137,7 +138,7 @@ final class Activations {
             FloatVector.broadcast(SPECIES, 1f)
                 .blend(t, x.compare(VectorOperators.LT, 0f))
                 .div(t.add(1f));
-        y.intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
       }
     }
   }
@@ -174,7 +175,7 @@ final class Activations {
                 .reinterpretAsInts()
                 .or(x.reinterpretAsInts().and(SIGN))
                 .reinterpretAsFloats();
-        y.intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
       }
     }
   }
@@ -188,7 +189,7 @@ final class Activations {
         FloatVector x =
             FloatVector.fromMemorySegment(SPECIES, MEMORY, from + (long) i * BYTES, ORDER);
         FloatVector y = x.blend(0f, x.compare(VectorOperators.LT, 0f));
-        y.intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
       }
     }
   }
@@ -203,7 +204,7 @@ final class Activations {
         FloatVector x =
             FloatVector.fromMemorySegment(SPECIES, MEMORY, from + (long) i * BYTES, ORDER);
         FloatVector y = x.blend(x.mul(alpha), x.compare(VectorOperators.LT, 0f));
-        y.intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
       }
     }
   }
@@ -218,7 +219,7 @@ final class Activations {
         FloatVector x =
             FloatVector.fromMemorySegment(SPECIES, MEMORY, from + (long) i * BYTES, ORDER);
         FloatVector y = x.blend(0f, x.compare(VectorOperators.LE, alpha));
-        y.intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
       }
     }
   }
@@ -243,7 +244,7 @@ final class Activations {
             x.fma(FloatVector.broadcast(SPECIES, alpha), FloatVector.broadcast(SPECIES, beta));
         y = y.blend(0f, y.compare(VectorOperators.LT, 0f));
         y = y.blend(1f, y.compare(VectorOperators.GT, 1f));
-        y.intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
       }
     }
   }
@@ -266,7 +267,7 @@ final class Activations {
             FloatVector.fromMemorySegment(SPECIES, MEMORY, from + (long) i * BYTES, ORDER);
         FloatVector y =
             x.fma(FloatVector.broadcast(SPECIES, alpha), FloatVector.broadcast(SPECIES, beta));
-        y.intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
       }
     }
   }
@@ -304,7 +305,7 @@ final class Activations {
                 .reinterpretAsFloats();
         FloatVector e = scale.fma(p.fma(r.mul(r), r), scale.sub(1f));
         FloatVector y = e.mul(alpha).blend(x, x.compare(VectorOperators.GE, 0f)).mul(gamma);
-        y.intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
       }
     }
   }
@@ -318,7 +319,7 @@ final class Activations {
         FloatVector x =
             FloatVector.fromMemorySegment(SPECIES, MEMORY, from + (long) i * BYTES, ORDER);
         FloatVector y = x.div(x.abs().add(1f));
-        y.intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
       }
     }
   }
@@ -359,7 +360,7 @@ final class Activations {
         w = w.fma(qq, FloatVector.broadcast(SPECIES, 1f / 3));
         w = w.fma(qq, FloatVector.broadcast(SPECIES, 1f));
         FloatVector y = q.add(q).fma(w, x.blend(0f, x.compare(VectorOperators.LT, 0f)));
-        y.intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
       }
     }
   }
@@ -397,7 +398,7 @@ final class Activations {
                 .blend(t, x.compare(VectorOperators.LT, 0f))
                 .div(t.add(1f));
         y = y.mul(v);
-        y.intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
       }
     }
   }
@@ -442,7 +443,7 @@ final class Activations {
         t = t.mul(scale).mul(TWO_TO_MINUS_64);
         FloatVector rest = h.mul(t).mul(v).mul(0.5f);
         FloatVector y = v.sub(rest).blend(rest, v.compare(VectorOperators.LT, 0f));
-        y.intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + (long) i * BYTES, ORDER);
       }
     }
   }

@@ -5,6 +5,7 @@ import static io.gatun.kernel.simd.Lanes.INTS;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
+import static io.gatun.kernel.simd.Lanes.VECTOR;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -34,10 +35,10 @@ final class Bfloat16Tiles {
       c2 = x.fma(p1.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats(), c2);
       c3 = x.fma(p1.and(0xffff0000).reinterpretAsFloats(), c3);
     }
-    c0.intoMemorySegment(MEMORY, c, ORDER);
-    c1.intoMemorySegment(MEMORY, c + BYTES, ORDER);
-    c2.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
-    c3.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    VECTOR.cast(c0).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c1).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c2).intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    VECTOR.cast(c3).intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
   }
 
   /** By two wide panels: the sums of one alone do not hide the latency of an FMA. */
@@ -68,14 +69,14 @@ final class Bfloat16Tiles {
       c6 = x.fma(q1.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats(), c6);
       c7 = x.fma(q1.and(0xffff0000).reinterpretAsFloats(), c7);
     }
-    c0.intoMemorySegment(MEMORY, c, ORDER);
-    c1.intoMemorySegment(MEMORY, c + BYTES, ORDER);
-    c2.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
-    c3.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
-    c4.intoMemorySegment(MEMORY, c + 4L * BYTES, ORDER);
-    c5.intoMemorySegment(MEMORY, c + 5L * BYTES, ORDER);
-    c6.intoMemorySegment(MEMORY, c + 6L * BYTES, ORDER);
-    c7.intoMemorySegment(MEMORY, c + 7L * BYTES, ORDER);
+    VECTOR.cast(c0).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c1).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c2).intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    VECTOR.cast(c3).intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    VECTOR.cast(c4).intoMemorySegment(MEMORY, c + 4L * BYTES, ORDER);
+    VECTOR.cast(c5).intoMemorySegment(MEMORY, c + 5L * BYTES, ORDER);
+    VECTOR.cast(c6).intoMemorySegment(MEMORY, c + 6L * BYTES, ORDER);
+    VECTOR.cast(c7).intoMemorySegment(MEMORY, c + 7L * BYTES, ORDER);
   }
 
   /** By a narrow panel. */
@@ -89,8 +90,8 @@ final class Bfloat16Tiles {
       c0 = x.fma(p0.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats(), c0);
       c1 = x.fma(p0.and(0xffff0000).reinterpretAsFloats(), c1);
     }
-    c0.intoMemorySegment(MEMORY, c, ORDER);
-    c1.intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c0).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c1).intoMemorySegment(MEMORY, c + BYTES, ORDER);
   }
 
   /** By two narrow panels. */
@@ -111,10 +112,10 @@ final class Bfloat16Tiles {
       c2 = x.fma(q0.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats(), c2);
       c3 = x.fma(q0.and(0xffff0000).reinterpretAsFloats(), c3);
     }
-    c0.intoMemorySegment(MEMORY, c, ORDER);
-    c1.intoMemorySegment(MEMORY, c + BYTES, ORDER);
-    c2.intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
-    c3.intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
+    VECTOR.cast(c0).intoMemorySegment(MEMORY, c, ORDER);
+    VECTOR.cast(c1).intoMemorySegment(MEMORY, c + BYTES, ORDER);
+    VECTOR.cast(c2).intoMemorySegment(MEMORY, c + 2L * BYTES, ORDER);
+    VECTOR.cast(c3).intoMemorySegment(MEMORY, c + 3L * BYTES, ORDER);
   }
 
   /** Widens a wide panel. */

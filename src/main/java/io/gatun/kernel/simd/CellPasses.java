@@ -4,6 +4,7 @@ import static io.gatun.kernel.simd.Lanes.BYTES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
+import static io.gatun.kernel.simd.Lanes.VECTOR;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -68,7 +69,7 @@ final class CellPasses {
         FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, at, ORDER);
         x = x.blend(bound, x.compare(VectorOperators.GT, bound));
         x = x.blend(-bound, x.compare(VectorOperators.LT, -bound));
-        x.intoMemorySegment(MEMORY, at, ORDER);
+        VECTOR.cast(x).intoMemorySegment(MEMORY, at, ORDER);
       }
     }
   }

@@ -5,6 +5,7 @@ import static io.gatun.kernel.simd.Lanes.LANES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
+import static io.gatun.kernel.simd.Lanes.VECTOR;
 
 import io.gatun.kernel.OptimiserStep;
 import io.gatun.kernel.Workers;
@@ -119,7 +120,7 @@ final class OptimiserRun implements Workers.Task {
       FloatVector x = load(w + at);
       FloatVector d = load(g + at).mul(scale).add(x.mul(decay));
       FloatVector u = load(m + at).mul(momentum).add(d);
-      u.intoMemorySegment(MEMORY, m + at, ORDER);
+      VECTOR.cast(u).intoMemorySegment(MEMORY, m + at, ORDER);
       FloatVector change = ahead == 0 ? u : d.add(u.mul(momentum));
       x.sub(change.mul(rate)).intoMemorySegment(MEMORY, w + at, ORDER);
     }
@@ -142,8 +143,8 @@ final class OptimiserRun implements Workers.Task {
       FloatVector d = load(g + at).mul(scale).add(x.mul(coupled));
       FloatVector mean = load(m + at).mul(first).add(d.mul(firstNew));
       FloatVector square = load(v + at).mul(second).add(d.mul(d).mul(secondNew));
-      mean.intoMemorySegment(MEMORY, m + at, ORDER);
-      square.intoMemorySegment(MEMORY, v + at, ORDER);
+      VECTOR.cast(mean).intoMemorySegment(MEMORY, m + at, ORDER);
+      VECTOR.cast(square).intoMemorySegment(MEMORY, v + at, ORDER);
       FloatVector root = square.mul(correction).lanewise(VectorOperators.SQRT).add(epsilon);
       x.mul(kept).sub(mean.mul(rate).div(root)).intoMemorySegment(MEMORY, w + at, ORDER);
     }

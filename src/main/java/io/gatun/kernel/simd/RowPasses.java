@@ -133,7 +133,7 @@ final class RowPasses {
               .add(BIAS_64)
               .reinterpretAsFloats();
       t = t.mul(scale).mul(TWO_TO_MINUS_64);
-      t.intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
+      VECTOR.cast(t).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
       total = total.add(t);
     }
     VECTOR.cast(total).intoMemorySegment(MEMORY, lanes, ORDER);
@@ -143,9 +143,9 @@ final class RowPasses {
   static void scale(long in, long out, int vectors, float factor) {
     FloatVector factors = FloatVector.broadcast(SPECIES, factor);
     for (int i = 0; i < vectors; i++) {
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER)
-          .mul(factors)
-          .intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
+      FloatVector y =
+          FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER).mul(factors);
+      VECTOR.cast(y).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
     }
   }
 
@@ -154,10 +154,11 @@ final class RowPasses {
     FloatVector firsts = FloatVector.broadcast(SPECIES, first);
     FloatVector seconds = FloatVector.broadcast(SPECIES, second);
     for (int i = 0; i < vectors; i++) {
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER)
-          .sub(firsts)
-          .sub(seconds)
-          .intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
+      FloatVector y =
+          FloatVector.fromMemorySegment(SPECIES, MEMORY, in + (long) i * BYTES, ORDER)
+              .sub(firsts)
+              .sub(seconds);
+      VECTOR.cast(y).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
     }
   }
 
@@ -167,11 +168,12 @@ final class RowPasses {
     FloatVector factors = FloatVector.broadcast(SPECIES, factor);
     for (int i = 0; i < vectors; i++) {
       long at = (long) i * BYTES;
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, in + at, ORDER)
-          .sub(means)
-          .mul(factors)
-          .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, scale + at, ORDER))
-          .intoMemorySegment(MEMORY, out + at, ORDER);
+      FloatVector y =
+          FloatVector.fromMemorySegment(SPECIES, MEMORY, in + at, ORDER)
+              .sub(means)
+              .mul(factors)
+              .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, scale + at, ORDER));
+      VECTOR.cast(y).intoMemorySegment(MEMORY, out + at, ORDER);
     }
   }
 
@@ -181,9 +183,10 @@ final class RowPasses {
       long to = c + row * cStride;
       for (int i = 0; i < vectors; i++) {
         long at = (long) i * BYTES;
-        FloatVector.fromMemorySegment(SPECIES, MEMORY, to + at, ORDER)
-            .add(FloatVector.fromMemorySegment(SPECIES, MEMORY, bias + at, ORDER))
-            .intoMemorySegment(MEMORY, to + at, ORDER);
+        FloatVector y =
+            FloatVector.fromMemorySegment(SPECIES, MEMORY, to + at, ORDER)
+                .add(FloatVector.fromMemorySegment(SPECIES, MEMORY, bias + at, ORDER));
+        VECTOR.cast(y).intoMemorySegment(MEMORY, to + at, ORDER);
       }
     }
   }
