@@ -6,8 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -17,8 +19,10 @@ import org.junit.jupiter.api.condition.EnabledForJreRange;
 
 /**
  * In a process whose profiles are full of other vector code, and whose compile queue is treated as
- * backed up, every kernel ends in the last tier of the compiler. A kernel can be left in a lower
- * one for ever: C1 cannot compile it ("out of virtual registers"), and nobody asks C2.
+ * backed up, every kernel that C1 gives up ("out of virtual registers") ends in the last tier of
+ * the compiler, where it could be left in a lower one for ever because nobody asks C2; and none
+ * makes objects in the end, which they all do below that tier. A small one may be in tier 3 to the
+ * end of its own, since it is compiled as a part of its caller.
  */
 @Timeout(300)
 class LastTierTest {
@@ -51,6 +55,7 @@ class LastTierTest {
     assertEquals(0, process.waitFor(), printed);
     assertTrue(printed.contains("done true"), printed);
     Map<String, String> last = new TreeMap<>();
+    Set<String> givenUp = new HashSet<>();
     List<String> boxed = new ArrayList<>();
     for (String line : printed.lines().toList()) {
       if (line.startsWith("boxed ")) {
@@ -59,6 +64,9 @@ class LastTierTest {
       Matcher compiled = COMPILED.matcher(line);
       if (compiled.matches() && isKernel(compiled.group(2))) {
         String then = compiled.group(4).strip();
+        if (then.startsWith("COMPILE SKIPPED")) {
+          givenUp.add(compiled.group(2));
+        }
         if (then.isEmpty() || then.startsWith("COMPILE SKIPPED")) {
           last.put(compiled.group(2), "tier " + compiled.group(1) + " " + then);
         }
@@ -66,7 +74,11 @@ class LastTierTest {
     }
     assertEquals(List.of(), boxed);
     assertTrue(last.size() > 8, last::toString);
-    last.values().removeIf(state -> state.equals("tier 4 "));
+    last.entrySet()
+        .removeIf(
+            kernel ->
+                kernel.getValue().equals("tier 4 ")
+                    || kernel.getValue().equals("tier 3 ") && !givenUp.contains(kernel.getKey()));
     assertEquals(Map.of(), last);
   }
 
