@@ -147,7 +147,7 @@ final class FreshWeights extends LayerWeights implements NamedTensors {
       field *= dims[2 + i];
     }
     Map<String, Tensor> parts = new LinkedHashMap<>();
-    parts.put("W", uniform(name + ".W", dims[1] * field, size * field, dims));
+    parts.put("W", uniform(name + ".W", (double) (dims[1] * field), (double) (size * field), dims));
     if (layer.bool("bias", true)) {
       parts.put("B", constant(name + ".B", 0, size));
     }
@@ -160,13 +160,13 @@ final class FreshWeights extends LayerWeights implements NamedTensors {
     long source = memory.size();
     Map<String, Tensor> parts = new LinkedHashMap<>();
     if (layer.string("score").equals("general")) {
-      parts.put("B", uniform(name + ".B", source, query, source, query));
+      parts.put("B", uniform(name + ".B", (double) source, query, source, query));
       return known(name, parts);
     }
     int size = layer.require("size").integer(1);
     parts.put("query.B", uniform(name + ".query.B", query, size, query, size));
     parts.put("query.C", constant(name + ".query.C", 0, size));
-    parts.put("memory.B", uniform(name + ".memory.B", source, size, source, size));
+    parts.put("memory.B", uniform(name + ".memory.B", (double) source, size, source, size));
     parts.put("score.B", uniform(name + ".score.B", size, 1, size, 1));
     return known(name, parts);
   }

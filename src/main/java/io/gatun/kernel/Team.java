@@ -12,7 +12,8 @@ import java.util.concurrent.locks.LockSupport;
  * member that lost its core in the midst of a share.
  */
 public final class Team {
-  /** Thrown to members that wait for one that has failed. */
+  /** Thrown to members that wait for one that has failed; it carries no trace, so one is enough. */
+  @SuppressWarnings("StaticAssignmentOfThrowable")
   static final RuntimeException LET_GO = new LetGo();
 
   /** A team of one. */

@@ -241,7 +241,7 @@ public final class Workers implements AutoCloseable {
       }
       waiting = null;
     }
-    if (interrupted | team.interrupted()) {
+    if (team.interrupted() || interrupted) {
       Thread.currentThread().interrupt();
     }
     return failure.getAndSet(null);

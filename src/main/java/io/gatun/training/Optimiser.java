@@ -57,7 +57,7 @@ record Optimiser(
         decay,
         nesterov,
         gradientScale,
-        1 - Math.pow(first, number),
-        1 - Math.pow(second, number));
+        1 - Math.pow(first, (double) number),
+        1 - Math.pow(second, (double) number));
   }
 }

@@ -54,8 +54,10 @@ record Schedule(String type, int warmup, double factor, int every, int patience,
       return base * step / warmup;
     }
     return switch (type) {
-      case "step" ->
-          Math.max(minimum, base * Math.pow(factor, (step - 1) / (every > 0 ? every : epochSteps)));
+      case "step" -> {
+        long drops = (step - 1) / (every > 0 ? every : epochSteps);
+        yield Math.max(minimum, base * Math.pow(factor, (double) drops));
+      }
       case "cosine" -> {
         double part = Math.min(1, (double) (step - warmup) / Math.max(1, lastStep - warmup));
         yield minimum + (base - minimum) * (1 + Math.cos(Math.PI * part)) / 2;

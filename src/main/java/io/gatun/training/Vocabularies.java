@@ -96,7 +96,7 @@ final class Vocabularies {
     return counts.entrySet().stream()
         .filter(each -> each.getValue() >= minimum)
         .sorted(
-            Comparator.comparing((Map.Entry<String, Integer> each) -> -each.getValue())
+            Comparator.comparingInt((Map.Entry<String, Integer> each) -> -each.getValue())
                 .thenComparing(Map.Entry::getKey))
         .limit(most)
         .map(Map.Entry::getKey)

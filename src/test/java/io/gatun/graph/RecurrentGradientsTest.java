@@ -80,7 +80,7 @@ class RecurrentGradientsTest {
       in.add(x);
       in.add(g.constant("W", scaled(size, directions, rows, input)));
       in.add(g.constant("R", scaled(size, directions, rows, state)));
-      in.add(bias ? g.constant("B", scaled(0.5, directions, 2 * rows)) : null);
+      in.add(bias ? g.constant("B", scaled(0.5, directions, 2L * rows)) : null);
       in.add(ragged ? g.input("lengths", DType.INT32, "batch") : null);
       long[] hiddenDims =
           batchFirst
@@ -91,7 +91,7 @@ class RecurrentGradientsTest {
       boolean lstm = cell.equals("LSTM");
       in.add(states ? input(g, "h0", batchFirst, hiddenDims) : null);
       in.add(states && lstm ? input(g, "c0", batchFirst, cellDims) : null);
-      in.add(peepholes ? g.constant("P", scaled(0.5, directions, 3 * hidden)) : null);
+      in.add(peepholes ? g.constant("P", scaled(0.5, directions, 3L * hidden)) : null);
       in.add(
           projection > 0
               ? g.constant("projection", scaled(size, directions, projection, hidden))

@@ -90,8 +90,8 @@ class TrainingStepTest {
     for (String parameter : gradients.parameters()) {
       step.input(parameter, graph.value(parameter).constant().tensor(arena));
     }
-    int[] tokens = numbers.ints(time * batch, 0, 11).toArray();
-    int[] labels = numbers.ints(time * batch, -2, 21).toArray();
+    int[] tokens = numbers.ints((long) time * batch, 0, 11).toArray();
+    int[] labels = numbers.ints((long) time * batch, -2, 21).toArray();
     int[] lengths = numbers.ints(batch, 0, time + 1).toArray();
     step.input("tokens", Tensor.ofInts(arena, tokens, time, batch));
     step.input("labels", Tensor.ofInts(arena, labels, time, batch));
@@ -179,7 +179,7 @@ class TrainingStepTest {
       step.input("h0", hidden).input("c0", cell);
       step.output("h", hidden).output("c", cell);
       for (int stretch = 0; stretch < 2; stretch++) {
-        step.input("x", whole.slice(0, stretch * 4, stretch * 4 + 4)).run();
+        step.input("x", whole.slice(0, stretch * 4L, stretch * 4L + 4)).run();
         float[] come = step.output("Y").toFloats();
         float[] expected =
             Arrays.copyOfRange(all, stretch * come.length, (stretch + 1) * come.length);

@@ -282,7 +282,7 @@ final class RecurrentCase {
       for (int i = 0; i < numbers.length; i++) {
         int at = (int) (i / batch * call.inputTimeStride + i % batch * call.inputRowStride);
         // Counted from the front or from the end.
-        numbers[at] = tokens[i] - (bench.random.nextInt(4) == 0 ? rows : 0);
+        numbers[at] = (long) tokens[i] - (bench.random.nextInt(4) == 0 ? rows : 0);
       }
       call.tokens = side.of(bench.integers(call.tokenType, numbers));
     } else {

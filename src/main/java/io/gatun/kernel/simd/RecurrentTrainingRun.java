@@ -148,7 +148,7 @@ final class RecurrentTrainingRun implements AutoCloseable {
         Scratch.aligned(
             Math.max((long) groups * gates * BYTES, 4L * Math.max(inputs, hidden) + BYTES));
     long cells = initialCell == 0 ? 0 : Scratch.aligned(batch * rowBytes);
-    long states = mask == 0 ? 0 : time * batch * rowBytes;
+    long states = mask == 0 ? 0 : (long) time * batch * rowBytes;
     shared.reserve(0, 0, 4 * vector + cells + states);
     zeros = shared.address();
     bias = zeros + vector;
@@ -307,7 +307,7 @@ final class RecurrentTrainingRun implements AutoCloseable {
     int rows = sequences(0);
     for (int i = 0; i < parts; i++) {
       scratch[i].reserve(
-          (long) rows * hidden, rows, Scratch.aligned(2 * rows * rowBytes) + zBytes(rows));
+          (long) rows * hidden, rows, Scratch.aligned(2L * rows * rowBytes) + zBytes(rows));
     }
     workers.run(parts, forward);
   }
@@ -385,7 +385,7 @@ final class RecurrentTrainingRun implements AutoCloseable {
     int steps = rows == 0 ? 0 : length[sequence(part, 0)];
     for (int step = 0; step < steps; step++) {
       active = alive(part, active, step);
-      left(own, part, active, step, h, masked);
+      left(own, part, active, h, masked);
       int atOnce = groupsAtOnce(active);
       long zStride = zStride(active);
       for (int group = 0; group < groups; group += atOnce) {
@@ -409,7 +409,7 @@ final class RecurrentTrainingRun implements AutoCloseable {
   }
 
   /** What is multiplied by the recurrent weights: h', masked where there is a mask. */
-  private void left(Scratch own, int part, int active, int step, long h, long masked) {
+  private void left(Scratch own, int part, int active, long h, long masked) {
     for (int row = 0; row < active; row++) {
       long from = h + row * rowBytes;
       if (mask != 0) {
@@ -606,7 +606,7 @@ final class RecurrentTrainingRun implements AutoCloseable {
     long dh = own.address();
     long dc = dh + rows * rowBytes;
     long z = dc + rows * rowBytes;
-    long squashed = z + 2 * rows * stride;
+    long squashed = z + 2L * rows * stride;
     long before = squashed + rowBytes;
     long finalHidden = SimdTraining.address(layer.finalHiddenGradient);
     long finalCell = cell == Cell.LSTM ? SimdTraining.address(layer.finalCellGradient) : 0;

@@ -72,7 +72,8 @@ final class SimdPackedEmbedding implements PackedEmbedding {
     return product;
   }
 
-  /** Checks that it is there, and that it is this layer's. */
+  /** Checks that it is there, and that it is this very layer's. */
+  @SuppressWarnings("ReferenceEquality")
   void checkOpen(SimdPackedRecurrent of) {
     if (layer != of) {
       throw new IllegalArgumentException("embedding was packed for another layer");

@@ -368,7 +368,7 @@ final class UsualRecurrent extends SimdPackedRecurrent {
     Product.run(left, rows, candidate, candidate.panelAt(first), to, n, nStride, widened);
     int xStep = 3 * BYTES;
     long xStride = (long) input.vectors * BYTES;
-    long x = (long) first * xStep + 2 * BYTES;
+    long x = (long) first * xStep + 2L * BYTES;
     Gates.tanh(n, nStride, BYTES, n, nStride, xs + x, xStride, bias + x, rows, some, BYTES, xStep);
     long zStride = (long) recurrent.vectors * BYTES;
     Gates.gruState(z + 2 * units, zStride, n, nStride, h + units, hStride, rows, some);

@@ -102,7 +102,7 @@ final class WindowRun implements AutoCloseable {
         count(inner, 0, 1, terms);
         count(right, column(group * terms, n), (long) batch * places, terms);
         count(across, 0, 1, places);
-        long to = output + ((long) n * outputs + group * each) * places * Float.BYTES;
+        long to = output + ((long) n * outputs + (long) group * each) * places * Float.BYTES;
         count(results, to, places, each);
         product.run(rows, inner, right, across, each, terms, places, results);
       }
@@ -170,7 +170,7 @@ final class WindowRun implements AutoCloseable {
         count(inner, 0, terms, each);
         count(
             right,
-            given + ((long) n * outputs + group * each) * places * Float.BYTES,
+            given + ((long) n * outputs + (long) group * each) * places * Float.BYTES,
             places,
             each);
         count(across, 0, 1, places);
