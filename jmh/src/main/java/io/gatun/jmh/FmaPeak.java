@@ -51,9 +51,4 @@ public class FmaPeak {
     workers.run(threads, task);
     return sinks;
   }
-
-  /** Floating-point operations of one burst. */
-  static double operations(int threads) {
-    return Limits.operationsOfStep() * STEPS * threads;
-  }
 }

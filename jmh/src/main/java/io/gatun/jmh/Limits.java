@@ -72,11 +72,6 @@ public final class Limits {
     }
   }
 
-  /** What {@link #chains} does in one step. */
-  static double operationsOfStep() {
-    return 2.0 * CHAINS * SPECIES.length();
-  }
-
   /** Independent chains of multiply–adds; nothing is loaded. */
   static float chains(int steps) {
     FloatVector x = FloatVector.broadcast(SPECIES, 0.999f);

@@ -92,10 +92,4 @@ public class MatrixProduct {
     int hidden = sizes.hidden();
     kernels.multiply(left, hidden, rows, weights, Activation.IDENTITY, result, 4L * hidden);
   }
-
-  /** Floating-point operations of one call. */
-  static double operations(Shapes sizes, boolean sequence) {
-    double rows = sequence ? (double) sizes.time() * sizes.batch() : sizes.batch();
-    return 2 * rows * sizes.hidden() * 4 * sizes.hidden();
-  }
 }

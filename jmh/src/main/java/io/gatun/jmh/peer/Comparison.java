@@ -384,14 +384,21 @@ public final class Comparison {
   }
 
   private void formats() throws InterruptedException {
-    LayerProblem problem = LayerProblem.random("LSTM", "50x1x1024");
+    for (String cell : list("cells", List.of("LSTM"))) {
+      for (String shape : list("shapes", List.of("50x1x1024"))) {
+        formats(LayerProblem.random(cell, shape), shape.replace("x", " × "));
+      }
+    }
+  }
+
+  private void formats(LayerProblem problem, String shape) throws InterruptedException {
     print("### Smaller weights: %s, 1 thread%n%n", problem);
     double[] expected = Reference.outputs(problem);
     Map<String, Double> differences = new LinkedHashMap<>();
     List<Supplier<Peer<LayerProblem>>> peers = new ArrayList<>();
     peers.add(GatunLayer::new);
-    peers.add(() -> new GatunSmallLayer(WeightFormat.BFLOAT16));
-    peers.add(() -> new GatunSmallLayer(WeightFormat.INT8));
+    peers.add(() -> new GatunLayer(WeightFormat.BFLOAT16));
+    peers.add(() -> new GatunLayer(WeightFormat.INT8));
     List<Supplier<Peer<LayerProblem>>> others = layerPeers();
     peers.addAll(others.subList(1, others.size()));
     Rounds rounds =
@@ -408,7 +415,7 @@ public final class Comparison {
             },
             rounds(9),
             LAYER_NANOS);
-    all.add(new Measured("formats", "50 × 1 × 1024", "LSTM", 1, problem.operations(), rounds));
+    all.add(new Measured("formats", shape, problem.cell(), 1, problem.operations(), rounds));
     double fastest =
         rounds.names().stream()
             .filter(name -> !name.startsWith("Gatun"))
@@ -463,6 +470,7 @@ public final class Comparison {
 
   // ---- what is written ------------------------------------------------------------------------
 
+  @SuppressWarnings("AnnotateFormatMethod")
   private void print(String format, Object... values) {
     String part = String.format(Locale.ROOT, format, values);
     System.out.print(part);

@@ -1,38 +1,45 @@
 package io.gatun.jmh.peer;
 
 import io.gatun.graph.Execution;
-import io.gatun.graph.Graph;
 import io.gatun.graph.Plan;
+import io.gatun.kernel.Devices;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.kernel.Workers;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
 
 /** A recurrent layer here, on the device that the library chooses. */
-public class GatunLayer implements Peer<LayerProblem> {
+public final class GatunLayer implements Peer<LayerProblem> {
+  private final WeightFormat format;
   private final Arena arena = Arena.ofConfined();
   private Workers workers;
   private Plan plan;
   private Execution run;
 
+  /** In float32. */
+  public GatunLayer() {
+    this(WeightFormat.FLOAT32);
+  }
+
+  /** With weights in a format. */
+  public GatunLayer(WeightFormat format) {
+    this.format = format;
+  }
+
   @Override
   public String name() {
-    return "Gatun";
+    return format == WeightFormat.FLOAT32 ? "Gatun" : "Gatun " + format.label();
   }
 
   @Override
   public void prepare(LayerProblem problem, int threads) {
     workers = new Workers(threads);
-    plan = plan(problem.graph(arena));
+    plan = Plan.on(Devices.best(), format, problem.graph(arena), "Y");
     run = plan.newExecution(workers);
     run.input("x", problem.input(arena));
     if (problem.lengths() != null) {
       run.input("lengths", Tensor.ofInts(arena, problem.lengths(), problem.batch()));
     }
-  }
-
-  /** A plan of the value {@code Y}. */
-  Plan plan(Graph graph) {
-    return Plan.of(graph, "Y");
   }
 
   @Override
