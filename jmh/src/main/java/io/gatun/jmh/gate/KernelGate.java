@@ -79,7 +79,7 @@ public final class KernelGate {
     }
     System.out.println(
         "| kernel | fresh, µs | polluted, µs | slower by | slowest run | bytes a call | first call,"
-            + " ms | 90 % after, ms | |\n|---|---|---|---|---|---|---|---|---|");
+            + " ms | nine tenths after, ms | |\n|---|---|---|---|---|---|---|---|---|");
     for (String name : names) {
       report(name, fresh.get(name), polluted.get(name));
     }
