@@ -48,6 +48,7 @@ public final class Comparison {
     16 * KIBI, 512 * KIBI, 8 * KIBI * KIBI, 256 * KIBI * KIBI
   };
   private static final String[] LEVELS = {"L1, 16 KB", "L2, 512 KB", "L3, 8 MB", "memory, 256 MB"};
+  private static final int QUICK_SHAPES = 4;
   private static final int RAGGED_BATCH = 64;
   private static final int RAGGED_SHORTEST = 5;
   private static final int RAGGED_LONGEST = 100;
@@ -299,11 +300,7 @@ public final class Comparison {
     print("### One layer over whole sequences, float32%n%n");
     List<Supplier<Peer<LayerProblem>>> peers = layerPeers();
     List<String> shapes =
-        list(
-            "shapes",
-            quick
-                ? LayerProblem.SHAPES.stream().filter(shape -> !shape.startsWith("100")).toList()
-                : LayerProblem.SHAPES);
+        list("shapes", quick ? LayerProblem.SHAPES.subList(0, QUICK_SHAPES) : LayerProblem.SHAPES);
     Map<String, Measured> byName = new LinkedHashMap<>();
     List<String> cells = list("cells", LayerProblem.CELLS);
     for (String cell : cells) {
@@ -503,8 +500,15 @@ public final class Comparison {
       if (begin < 0 || end < begin) {
         throw new IOException(page + " has no lines " + BEGIN + " and " + END);
       }
+      String picture = "";
+      if (options.containsKey("out")) {
+        Path out = Path.of(options.get("out") + ".svg").toAbsolutePath();
+        Path from = page.toAbsolutePath().getParent();
+        picture = "![Layers beside the fastest other](" + from.relativize(out) + ")\n\n";
+      }
       Files.writeString(
-          page, old.substring(0, begin + BEGIN.length()) + "\n\n" + text + old.substring(end));
+          page,
+          old.substring(0, begin + BEGIN.length()) + "\n\n" + text + picture + old.substring(end));
     }
   }
 
