@@ -36,7 +36,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  */
 public final class Execution implements AutoCloseable {
   /** Sizes whose layout is remembered; the oldest is forgotten first. */
-  private static final int LAYOUTS = 64;
+  private static final int LAYOUTS = 128;
 
   private final Plan plan;
   private final Kernels kernels;
@@ -60,7 +60,10 @@ public final class Execution implements AutoCloseable {
   static final class Operand {
     final Value value;
     final Region region = new Region();
+
+    /** Its sizes now; the array stays and is written to, so whoever keeps sizes needs a copy. */
     long[] dims;
+
     long bytes;
     Tensor tensor;
     Buffer inPlace;
@@ -537,7 +540,11 @@ public final class Execution implements AutoCloseable {
 
   private void changeDims(Operand input, long[] dims) {
     if (!Arrays.equals(input.dims, dims)) {
-      input.dims = dims.clone();
+      if (input.dims == null) {
+        input.dims = dims.clone();
+      } else {
+        System.arraycopy(dims, 0, input.dims, 0, dims.length);
+      }
       input.bytes = bytes(input.value, dims);
       layout = null;
     }

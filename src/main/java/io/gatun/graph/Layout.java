@@ -81,9 +81,9 @@ final class Layout {
     int[] root = new int[slots.size()];
     Arrays.setAll(root, i -> i);
     for (int i = 0; i < inputs.length; i++) {
-      signature[i] = inputs[i].dims;
+      signature[i] = inputs[i].dims.clone();
       int slot = slots.get(inputs[i].value);
-      dims[slot] = inputs[i].dims;
+      dims[slot] = signature[i];
       regions[slot] = inputs[i].region;
     }
     slots.forEach(

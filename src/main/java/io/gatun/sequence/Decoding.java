@@ -10,6 +10,7 @@ import io.gatun.kernel.Region;
 import io.gatun.kernel.Workers;
 import io.gatun.sequence.EncoderDecoder.Carried;
 import io.gatun.tensor.DType;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,6 +22,9 @@ import java.util.Objects;
  * that the decoder works on; every row belongs to a source of the batch.
  */
 final class Decoding implements AutoCloseable {
+  /** Up to so many rows the decoder computes no more than there are. */
+  private static final int EXACT_ROWS = 32;
+
   final Kernels kernels;
   private final EncoderDecoder model;
   private final Device device;
@@ -40,7 +44,20 @@ final class Decoding implements AutoCloseable {
   private boolean normalised;
   private int sources;
   private int sourceTime;
+
+  /** The rows that are sequences. */
   private int rows;
+
+  /**
+   * The rows that the decoder computes; those behind the sequences repeat the last one. Every
+   * number of rows is laid out anew when it first occurs, so only some numbers do.
+   */
+  private int filled;
+
+  /** Whether the encoder's output goes on as memory, which is best used where it is. */
+  private final boolean remembers;
+
+  private final long[] tokenDims;
 
   /** A decoder input that is carried, in this run. */
   private static final class Slot {
@@ -48,6 +65,7 @@ final class Decoding implements AutoCloseable {
     final int elementBytes;
     final boolean used;
     final Region region = new Region();
+    final Region aside = new Region();
     Buffer buffer;
     Buffer spare;
     Region next;
@@ -64,7 +82,6 @@ final class Decoding implements AutoCloseable {
     }
 
     void size(long rows) {
-      dims = dims.clone();
       dims[carried.axis()] = rows;
       outer = 1;
       rowBytes = elementBytes;
@@ -98,6 +115,7 @@ final class Decoding implements AutoCloseable {
     attention = new HostArray(device, real);
     inspected = new HostArray(device, real);
     slots = new Slot[model.carried.size()];
+    boolean memory = false;
     for (int i = 0; i < slots.length; i++) {
       Carried each = model.carried.get(i);
       slots[i] =
@@ -105,7 +123,12 @@ final class Decoding implements AutoCloseable {
               each,
               device.stored(each.input().type()).bytes(),
               model.decoder.inputs().contains(each.input()));
+      memory |=
+          slots[i].used && each.isMemory() && !each.encoderValue().equals(model.sourceLengths);
     }
+    remembers = memory;
+    tokenDims = new long[model.token.rank()];
+    Arrays.fill(tokenDims, 1);
   }
 
   /** The encoder's execution; if there can be none, the decoder's is given back. */
@@ -165,10 +188,11 @@ final class Decoding implements AutoCloseable {
    * Puts every row at the beginning of its source.
    *
    * @param count the number of rows
-   * @param mostRows the most there will be before the next start
+   * @param most the most there will be before the next start
    * @param sourceOfRow the source of each
    */
-  void start(int count, int mostRows, int[] sourceOfRow) {
+  void start(int count, int most, int[] sourceOfRow) {
+    int mostRows = filled(most);
     tokens.ensure(mostRows);
     logProbabilityBuffer =
         atLeast(
@@ -197,7 +221,8 @@ final class Decoding implements AutoCloseable {
       slot.buffer = atLeast(slot.buffer, slot.bytes());
     }
     index.ensure(mostIndices);
-    resize(count);
+    rows = count;
+    resize();
     for (Slot slot : slots) {
       Carried carried = slot.carried;
       if (!carried.isMemory()) {
@@ -241,21 +266,29 @@ final class Decoding implements AutoCloseable {
     }
   }
 
-  private void resize(int count) {
-    rows = count;
-    logProbabilities.set(logProbabilityBuffer, 0, (long) count * model.vocabulary() * realBytes);
+  /** The least number of rows that is computed for so many. */
+  private static int filled(int rows) {
+    if (rows <= EXACT_ROWS) {
+      return rows;
+    }
+    // At most a sixteenth more: of a thousand numbers little more than a hundred are left.
+    int unit = Integer.highestOneBit(rows - 1) / 16;
+    return Math.multiplyExact((rows - 1) / unit + 1, unit);
+  }
+
+  /** Sizes everything for the rows there are now. */
+  private void resize() {
+    filled = remembers && rows == sources ? rows : filled(rows);
+    logProbabilities.set(logProbabilityBuffer, 0, (long) filled * model.vocabulary() * realBytes);
     for (Slot slot : slots) {
-      slot.size(count);
+      slot.size(filled);
     }
   }
 
   /** Tells the decoder where its inputs lie and how many rows they have. */
   private void bind() {
-    if (model.token.rank() == 2) {
-      decoder.input(model.token.name(), tokens.region(), 1, rows);
-    } else {
-      decoder.input(model.token.name(), tokens.region(), rows);
-    }
+    tokenDims[tokenDims.length - 1] = filled;
+    decoder.input(model.token.name(), tokens.region(), tokenDims);
     for (Slot slot : slots) {
       if (slot.used) {
         decoder.input(slot.carried.input().name(), slot.region, slot.dims);
@@ -268,7 +301,7 @@ final class Decoding implements AutoCloseable {
     boolean same = isIdentity(sourceOfRow, rows, sources);
     for (Slot slot : slots) {
       if (slot.carried.isMemory() && slot.used) {
-        if (same && slot.fromRows == rows) {
+        if (same && slot.fromRows == filled) {
           slot.region.set(slot.from);
         } else {
           slot.region.set(slot.buffer, 0, slot.bytes());
@@ -287,11 +320,10 @@ final class Decoding implements AutoCloseable {
    * @param sameSources whether there are as many as before, each with the source it had
    */
   void advance(int count, int[] parents, int[] sourceOfRow, boolean sameSources) {
-    int before = rows;
-    boolean inPlace = isIdentity(parents, count, before);
-    if (count != before) {
-      resize(count);
-    }
+    int before = filled;
+    boolean inPlace = isIdentity(parents, count, rows);
+    rows = count;
+    resize();
     for (Slot slot : slots) {
       if (!slot.carried.isMemory()) {
         slot.next = decoder.region(slot.carried.output());
@@ -314,7 +346,7 @@ final class Decoding implements AutoCloseable {
     if (!sameSources) {
       remember(sourceOfRow);
     }
-    if (count != before || !sameSources) {
+    if (filled != before || !sameSources) {
       bind();
     }
   }
@@ -332,17 +364,17 @@ final class Decoding implements AutoCloseable {
   private void setAside(Slot slot) {
     Region next = slot.next;
     slot.spare = atLeast(slot.spare, next.bytes());
-    slot.next = new Region(slot.spare, 0, next.bytes());
+    slot.next = slot.aside.set(slot.spare, 0, next.bytes());
     kernels.copy(next, slot.next, next.bytes());
   }
 
   /** {@code slot[o, r] = from[o, map[r]]}. */
   private void pick(Slot slot, Region from, long fromRows, int[] map) {
-    long count = slot.outer * rows;
+    long count = slot.outer * filled;
     index.reuse(kernels);
     for (long o = 0, i = 0; o < slot.outer; o++) {
-      for (int r = 0; r < rows; r++) {
-        index.setInt(i++, Math.toIntExact(o * fromRows + map[r]));
+      for (int r = 0; r < filled; r++) {
+        index.setInt(i++, Math.toIntExact(o * fromRows + map[Math.min(r, rows - 1)]));
       }
     }
     index.push(kernels, count);
@@ -377,7 +409,10 @@ final class Decoding implements AutoCloseable {
 
   /** Runs the decoder for one step. */
   void step() {
-    tokens.push(kernels, rows);
+    for (int row = rows; row < filled; row++) {
+      tokens.setInt(row, tokens.getInt(rows - 1));
+    }
+    tokens.push(kernels, filled);
     decoder.run();
     normalised = false;
   }
