@@ -10,6 +10,7 @@ import io.gatun.tensor.DType;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -113,27 +114,39 @@ class TrainingKernelsTest {
       double[] b = numbers(inner * columns);
       String what =
           rows + " × " + inner + " × " + columns + (turnA ? " A'" : "") + (turnB ? " B'" : "");
-      // A sum of n products of unit variance is rounded n times at magnitudes up to √n.
-      compare(
-          what,
-          2 + log2(inner),
-          Math.max(1, inner) * 0.7,
-          side -> {
-            Region c = side.empty(rows * columns);
-            side.training.multiply(
-                side.region(a),
-                turnA ? 1 : inner,
-                turnA ? rows : 1,
-                side.region(b),
-                turnB ? 1 : columns,
-                turnB ? inner : 1,
-                rows,
-                inner,
-                columns,
-                c,
-                columns);
-            return side.read(c, rows * columns);
-          });
+      Product product = new Product(rows, inner, columns, turnA, turnB);
+      // Rounding errors are relative to the sum of the terms' magnitudes.
+      double magnitude = 0;
+      try (Side plain = new Side(new ScalarDevice(DType.FLOAT64), Workers.none())) {
+        for (double sum : product.run(plain, magnitudes(a), magnitudes(b))) {
+          magnitude = Math.max(magnitude, sum);
+        }
+      }
+      compare(what, 2 + log2(inner), magnitude, side -> product.run(side, a, b));
+    }
+  }
+
+  private static double[] magnitudes(double[] numbers) {
+    return Arrays.stream(numbers).map(Math::abs).toArray();
+  }
+
+  /** One product, of sides that may lie transposed. */
+  private record Product(int rows, int inner, int columns, boolean turnA, boolean turnB) {
+    double[] run(Side side, double[] a, double[] b) {
+      Region c = side.empty(rows * columns);
+      side.training.multiply(
+          side.region(a),
+          turnA ? 1 : inner,
+          turnA ? rows : 1,
+          side.region(b),
+          turnB ? 1 : columns,
+          turnB ? inner : 1,
+          rows,
+          inner,
+          columns,
+          c,
+          columns);
+      return side.read(c, rows * columns);
     }
   }
 
