@@ -4,6 +4,7 @@ import static io.gatun.kernel.simd.Lanes.BYTES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
+import static io.gatun.kernel.simd.Lanes.VECTOR;
 
 import jdk.incubator.vector.FloatVector;
 
@@ -15,7 +16,7 @@ final class BinaryPasses {
     for (int i = 0; i < vectors; i++) {
       FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, a + (long) i * aStep, ORDER);
       FloatVector y = FloatVector.fromMemorySegment(SPECIES, MEMORY, b + (long) i * bStep, ORDER);
-      x.add(y).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
+      VECTOR.cast(x.add(y)).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
     }
   }
 
@@ -23,7 +24,7 @@ final class BinaryPasses {
     for (int i = 0; i < vectors; i++) {
       FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, a + (long) i * aStep, ORDER);
       FloatVector y = FloatVector.fromMemorySegment(SPECIES, MEMORY, b + (long) i * bStep, ORDER);
-      x.sub(y).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
+      VECTOR.cast(x.sub(y)).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
     }
   }
 
@@ -31,7 +32,7 @@ final class BinaryPasses {
     for (int i = 0; i < vectors; i++) {
       FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, a + (long) i * aStep, ORDER);
       FloatVector y = FloatVector.fromMemorySegment(SPECIES, MEMORY, b + (long) i * bStep, ORDER);
-      x.mul(y).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
+      VECTOR.cast(x.mul(y)).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
     }
   }
 
@@ -39,7 +40,7 @@ final class BinaryPasses {
     for (int i = 0; i < vectors; i++) {
       FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, a + (long) i * aStep, ORDER);
       FloatVector y = FloatVector.fromMemorySegment(SPECIES, MEMORY, b + (long) i * bStep, ORDER);
-      x.div(y).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
+      VECTOR.cast(x.div(y)).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
     }
   }
 
@@ -47,7 +48,7 @@ final class BinaryPasses {
     for (int i = 0; i < vectors; i++) {
       FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, a + (long) i * aStep, ORDER);
       FloatVector y = FloatVector.fromMemorySegment(SPECIES, MEMORY, b + (long) i * bStep, ORDER);
-      x.max(y).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
+      VECTOR.cast(x.max(y)).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
     }
   }
 
@@ -55,7 +56,7 @@ final class BinaryPasses {
     for (int i = 0; i < vectors; i++) {
       FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, a + (long) i * aStep, ORDER);
       FloatVector y = FloatVector.fromMemorySegment(SPECIES, MEMORY, b + (long) i * bStep, ORDER);
-      x.min(y).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
+      VECTOR.cast(x.min(y)).intoMemorySegment(MEMORY, out + (long) i * BYTES, ORDER);
     }
   }
 }

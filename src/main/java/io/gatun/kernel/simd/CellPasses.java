@@ -20,8 +20,10 @@ final class CellPasses {
       long bRow = b + row * bStride;
       for (int i = 0; i < vectors; i++) {
         long at = (long) i * BYTES;
-        FloatVector.fromMemorySegment(SPECIES, MEMORY, aRow + at, ORDER)
-            .add(FloatVector.fromMemorySegment(SPECIES, MEMORY, bRow + at, ORDER))
+        VECTOR
+            .cast(
+                FloatVector.fromMemorySegment(SPECIES, MEMORY, aRow + at, ORDER)
+                    .add(FloatVector.fromMemorySegment(SPECIES, MEMORY, bRow + at, ORDER)))
             .intoMemorySegment(MEMORY, aRow + at, ORDER);
       }
     }
@@ -36,8 +38,10 @@ final class CellPasses {
       long bRow = b + row * bStride;
       for (int i = 0; i < vectors; i++) {
         long at = (long) i * BYTES;
-        FloatVector.fromMemorySegment(SPECIES, MEMORY, aRow + at, ORDER)
-            .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, bRow + at, ORDER))
+        VECTOR
+            .cast(
+                FloatVector.fromMemorySegment(SPECIES, MEMORY, aRow + at, ORDER)
+                    .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, bRow + at, ORDER)))
             .intoMemorySegment(MEMORY, outRow + at, ORDER);
       }
     }
@@ -51,10 +55,12 @@ final class CellPasses {
       long bRow = b + row * bStride;
       for (int i = 0; i < vectors; i++) {
         long at = (long) i * BYTES;
-        FloatVector.fromMemorySegment(SPECIES, MEMORY, bRow + at, ORDER)
-            .fma(
-                FloatVector.fromMemorySegment(SPECIES, MEMORY, weights + at, ORDER),
-                FloatVector.fromMemorySegment(SPECIES, MEMORY, aRow + at, ORDER))
+        VECTOR
+            .cast(
+                FloatVector.fromMemorySegment(SPECIES, MEMORY, bRow + at, ORDER)
+                    .fma(
+                        FloatVector.fromMemorySegment(SPECIES, MEMORY, weights + at, ORDER),
+                        FloatVector.fromMemorySegment(SPECIES, MEMORY, aRow + at, ORDER)))
             .intoMemorySegment(MEMORY, aRow + at, ORDER);
       }
     }
@@ -86,8 +92,10 @@ final class CellPasses {
         FloatVector x =
             FloatVector.fromMemorySegment(SPECIES, MEMORY, i + at, ORDER)
                 .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, g + at, ORDER));
-        FloatVector.fromMemorySegment(SPECIES, MEMORY, f + at, ORDER)
-            .fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, cAt, ORDER), x)
+        VECTOR
+            .cast(
+                FloatVector.fromMemorySegment(SPECIES, MEMORY, f + at, ORDER)
+                    .fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, cAt, ORDER), x))
             .intoMemorySegment(MEMORY, cAt, ORDER);
       }
     }
@@ -103,9 +111,11 @@ final class CellPasses {
       for (int i = 0; i < vectors; i++) {
         long at = (long) i * BYTES;
         FloatVector x = FloatVector.fromMemorySegment(SPECIES, MEMORY, nRow + at, ORDER);
-        FloatVector.fromMemorySegment(SPECIES, MEMORY, hRow + at, ORDER)
-            .sub(x)
-            .fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, zRow + at, ORDER), x)
+        VECTOR
+            .cast(
+                FloatVector.fromMemorySegment(SPECIES, MEMORY, hRow + at, ORDER)
+                    .sub(x)
+                    .fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, zRow + at, ORDER), x))
             .intoMemorySegment(MEMORY, hRow + at, ORDER);
       }
     }

@@ -285,10 +285,12 @@ final class Gates {
       long hRow = h + row * hStride;
       long resetRow = reset + row * hStride;
       for (int i = 0; i < groups; i++) {
-        FloatVector.fromMemorySegment(SPECIES, MEMORY, hRow + (long) i * BYTES, ORDER)
-            .mul(
-                FloatVector.fromMemorySegment(
-                    SPECIES, MEMORY, zRow + (long) i * (2L * BYTES) + BYTES, ORDER))
+        VECTOR
+            .cast(
+                FloatVector.fromMemorySegment(SPECIES, MEMORY, hRow + (long) i * BYTES, ORDER)
+                    .mul(
+                        FloatVector.fromMemorySegment(
+                            SPECIES, MEMORY, zRow + (long) i * (2L * BYTES) + BYTES, ORDER)))
             .intoMemorySegment(MEMORY, resetRow + (long) i * BYTES, ORDER);
       }
     }
@@ -310,12 +312,14 @@ final class Gates {
         long hAt = hRow + (long) i * BYTES;
         FloatVector y =
             FloatVector.fromMemorySegment(SPECIES, MEMORY, nRow + (long) i * BYTES, ORDER);
-        FloatVector.fromMemorySegment(SPECIES, MEMORY, hAt, ORDER)
-            .sub(y)
-            .fma(
-                FloatVector.fromMemorySegment(
-                    SPECIES, MEMORY, zRow + (long) i * (2L * BYTES), ORDER),
-                y)
+        VECTOR
+            .cast(
+                FloatVector.fromMemorySegment(SPECIES, MEMORY, hAt, ORDER)
+                    .sub(y)
+                    .fma(
+                        FloatVector.fromMemorySegment(
+                            SPECIES, MEMORY, zRow + (long) i * (2L * BYTES), ORDER),
+                        y))
             .intoMemorySegment(MEMORY, hAt, ORDER);
       }
     }

@@ -22,7 +22,7 @@ final class GradientPasses {
       long at = (long) i * BYTES;
       FloatVector v = FloatVector.fromMemorySegment(SPECIES, MEMORY, y + at, ORDER);
       FloatVector d = FloatVector.fromMemorySegment(SPECIES, MEMORY, dy + at, ORDER);
-      d.sub(d.mul(v).mul(v)).intoMemorySegment(MEMORY, dx + at, ORDER);
+      VECTOR.cast(d.sub(d.mul(v).mul(v))).intoMemorySegment(MEMORY, dx + at, ORDER);
     }
   }
 
@@ -32,7 +32,7 @@ final class GradientPasses {
       long at = (long) i * BYTES;
       FloatVector v = FloatVector.fromMemorySegment(SPECIES, MEMORY, y + at, ORDER);
       FloatVector d = FloatVector.fromMemorySegment(SPECIES, MEMORY, dy + at, ORDER);
-      v.sub(v.mul(v)).mul(d).intoMemorySegment(MEMORY, dx + at, ORDER);
+      VECTOR.cast(v.sub(v.mul(v)).mul(d)).intoMemorySegment(MEMORY, dx + at, ORDER);
     }
   }
 
@@ -43,7 +43,9 @@ final class GradientPasses {
       long at = (long) i * BYTES;
       FloatVector v = FloatVector.fromMemorySegment(SPECIES, MEMORY, y + at, ORDER);
       FloatVector d = FloatVector.fromMemorySegment(SPECIES, MEMORY, dy + at, ORDER);
-      zero.blend(d, v.compare(VectorOperators.GT, zero)).intoMemorySegment(MEMORY, dx + at, ORDER);
+      VECTOR
+          .cast(zero.blend(d, v.compare(VectorOperators.GT, zero)))
+          .intoMemorySegment(MEMORY, dx + at, ORDER);
     }
   }
 
@@ -51,8 +53,10 @@ final class GradientPasses {
   static void product(long y, long dy, long dx, int vectors) {
     for (int i = 0; i < vectors; i++) {
       long at = (long) i * BYTES;
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, y + at, ORDER)
-          .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, dy + at, ORDER))
+      VECTOR
+          .cast(
+              FloatVector.fromMemorySegment(SPECIES, MEMORY, y + at, ORDER)
+                  .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, dy + at, ORDER)))
           .intoMemorySegment(MEMORY, dx + at, ORDER);
     }
   }
@@ -74,9 +78,11 @@ final class GradientPasses {
     FloatVector sums = FloatVector.broadcast(SPECIES, sum);
     for (int i = 0; i < vectors; i++) {
       long at = (long) i * BYTES;
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, dy + at, ORDER)
-          .sub(sums)
-          .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, y + at, ORDER))
+      VECTOR
+          .cast(
+              FloatVector.fromMemorySegment(SPECIES, MEMORY, dy + at, ORDER)
+                  .sub(sums)
+                  .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, y + at, ORDER)))
           .intoMemorySegment(MEMORY, dx + at, ORDER);
     }
   }
@@ -86,8 +92,10 @@ final class GradientPasses {
     FloatVector factors = FloatVector.broadcast(SPECIES, factor);
     for (int i = 0; i < vectors; i++) {
       long at = (long) i * BYTES;
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, b + at, ORDER)
-          .fma(factors, FloatVector.fromMemorySegment(SPECIES, MEMORY, a + at, ORDER))
+      VECTOR
+          .cast(
+              FloatVector.fromMemorySegment(SPECIES, MEMORY, b + at, ORDER)
+                  .fma(factors, FloatVector.fromMemorySegment(SPECIES, MEMORY, a + at, ORDER)))
           .intoMemorySegment(MEMORY, to + at, ORDER);
     }
   }
@@ -98,8 +106,8 @@ final class GradientPasses {
     FloatVector shifts = FloatVector.broadcast(SPECIES, shift);
     for (int i = 0; i < vectors; i++) {
       long at = x + (long) i * BYTES;
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, at, ORDER)
-          .fma(factors, shifts)
+      VECTOR
+          .cast(FloatVector.fromMemorySegment(SPECIES, MEMORY, at, ORDER).fma(factors, shifts))
           .intoMemorySegment(MEMORY, at, ORDER);
     }
   }
@@ -112,9 +120,13 @@ final class GradientPasses {
     FloatVector slopes = FloatVector.broadcast(SPECIES, -slope);
     for (int i = 0; i < vectors; i++) {
       long at = (long) i * BYTES;
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, normal + at, ORDER)
-          .fma(slopes, FloatVector.fromMemorySegment(SPECIES, MEMORY, g + at, ORDER).sub(means))
-          .mul(factors)
+      VECTOR
+          .cast(
+              FloatVector.fromMemorySegment(SPECIES, MEMORY, normal + at, ORDER)
+                  .fma(
+                      slopes,
+                      FloatVector.fromMemorySegment(SPECIES, MEMORY, g + at, ORDER).sub(means))
+                  .mul(factors))
           .intoMemorySegment(MEMORY, dx + at, ORDER);
     }
   }
@@ -123,10 +135,12 @@ final class GradientPasses {
   static void addProduct(long sums, long a, long b, int vectors) {
     for (int i = 0; i < vectors; i++) {
       long at = (long) i * BYTES;
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, a + at, ORDER)
-          .fma(
-              FloatVector.fromMemorySegment(SPECIES, MEMORY, b + at, ORDER),
-              FloatVector.fromMemorySegment(SPECIES, MEMORY, sums + at, ORDER))
+      VECTOR
+          .cast(
+              FloatVector.fromMemorySegment(SPECIES, MEMORY, a + at, ORDER)
+                  .fma(
+                      FloatVector.fromMemorySegment(SPECIES, MEMORY, b + at, ORDER),
+                      FloatVector.fromMemorySegment(SPECIES, MEMORY, sums + at, ORDER)))
           .intoMemorySegment(MEMORY, sums + at, ORDER);
     }
   }
@@ -135,7 +149,7 @@ final class GradientPasses {
   static void zero(long to, long vectors) {
     FloatVector zero = FloatVector.zero(SPECIES);
     for (long i = 0; i < vectors; i++) {
-      zero.intoMemorySegment(MEMORY, to + i * BYTES, ORDER);
+      VECTOR.cast(zero).intoMemorySegment(MEMORY, to + i * BYTES, ORDER);
     }
   }
 
@@ -156,9 +170,11 @@ final class GradientPasses {
       x = x.lanewise(VectorOperators.XOR, x.lanewise(VectorOperators.LSHR, 16));
       var dropped =
           x.lanewise(VectorOperators.LSHR, 8).compare(VectorOperators.LT, threshold).cast(SPECIES);
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, in + at, ORDER)
-          .mul(scales)
-          .blend(zero, dropped)
+      VECTOR
+          .cast(
+              FloatVector.fromMemorySegment(SPECIES, MEMORY, in + at, ORDER)
+                  .mul(scales)
+                  .blend(zero, dropped))
           .intoMemorySegment(MEMORY, out + at, ORDER);
     }
   }

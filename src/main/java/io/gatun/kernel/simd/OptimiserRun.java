@@ -101,7 +101,7 @@ final class OptimiserRun implements Workers.Task {
       long at = (long) i * BYTES;
       FloatVector x = load(w + at);
       FloatVector d = load(g + at).mul(scale).add(x.mul(decay));
-      x.sub(d.mul(rate)).intoMemorySegment(MEMORY, w + at, ORDER);
+      VECTOR.cast(x.sub(d.mul(rate))).intoMemorySegment(MEMORY, w + at, ORDER);
     }
   }
 
@@ -122,7 +122,7 @@ final class OptimiserRun implements Workers.Task {
       FloatVector u = load(m + at).mul(momentum).add(d);
       VECTOR.cast(u).intoMemorySegment(MEMORY, m + at, ORDER);
       FloatVector change = ahead == 0 ? u : d.add(u.mul(momentum));
-      x.sub(change.mul(rate)).intoMemorySegment(MEMORY, w + at, ORDER);
+      VECTOR.cast(x.sub(change.mul(rate))).intoMemorySegment(MEMORY, w + at, ORDER);
     }
   }
 
@@ -146,7 +146,9 @@ final class OptimiserRun implements Workers.Task {
       VECTOR.cast(mean).intoMemorySegment(MEMORY, m + at, ORDER);
       VECTOR.cast(square).intoMemorySegment(MEMORY, v + at, ORDER);
       FloatVector root = square.mul(correction).lanewise(VectorOperators.SQRT).add(epsilon);
-      x.mul(kept).sub(mean.mul(rate).div(root)).intoMemorySegment(MEMORY, w + at, ORDER);
+      VECTOR
+          .cast(x.mul(kept).sub(mean.mul(rate).div(root)))
+          .intoMemorySegment(MEMORY, w + at, ORDER);
     }
   }
 

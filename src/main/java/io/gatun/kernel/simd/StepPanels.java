@@ -6,6 +6,7 @@ import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.NARROW;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
+import static io.gatun.kernel.simd.Lanes.VECTOR;
 import static io.gatun.kernel.simd.Lanes.WIDE;
 
 import java.lang.foreign.ValueLayout;
@@ -115,7 +116,8 @@ final class StepPanels implements AutoCloseable {
       long from = innerAt[first + k] + column;
       long row = to + (long) k * width * BYTES;
       for (int i = 0; i < width; i++) {
-        FloatVector.fromMemorySegment(SPECIES, MEMORY, from + (long) i * BYTES, ORDER)
+        VECTOR
+            .cast(FloatVector.fromMemorySegment(SPECIES, MEMORY, from + (long) i * BYTES, ORDER))
             .intoMemorySegment(MEMORY, row + (long) i * BYTES, ORDER);
       }
     }

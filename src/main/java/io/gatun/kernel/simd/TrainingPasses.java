@@ -5,6 +5,7 @@ import static io.gatun.kernel.simd.Lanes.LANES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
+import static io.gatun.kernel.simd.Lanes.VECTOR;
 
 import jdk.incubator.vector.FloatVector;
 
@@ -28,8 +29,10 @@ final class TrainingPasses {
   static void addVectors(long to, long from, int vectors) {
     for (int i = 0; i < vectors; i++) {
       long at = (long) i * BYTES;
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, to + at, ORDER)
-          .add(FloatVector.fromMemorySegment(SPECIES, MEMORY, from + at, ORDER))
+      VECTOR
+          .cast(
+              FloatVector.fromMemorySegment(SPECIES, MEMORY, to + at, ORDER)
+                  .add(FloatVector.fromMemorySegment(SPECIES, MEMORY, from + at, ORDER)))
           .intoMemorySegment(MEMORY, to + at, ORDER);
     }
   }
@@ -39,8 +42,10 @@ final class TrainingPasses {
     int vectors = count / LANES;
     for (int i = 0; i < vectors; i++) {
       long at = (long) i * BYTES;
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, a + at, ORDER)
-          .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, b + at, ORDER))
+      VECTOR
+          .cast(
+              FloatVector.fromMemorySegment(SPECIES, MEMORY, a + at, ORDER)
+                  .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, b + at, ORDER)))
           .intoMemorySegment(MEMORY, to + at, ORDER);
     }
     for (int i = vectors * LANES; i < count; i++) {
@@ -60,14 +65,15 @@ final class TrainingPasses {
           FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + 2L * BYTES, ORDER);
       FloatVector candidate =
           FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + 3L * BYTES, ORDER);
-      in.intoMemorySegment(MEMORY, kept + at, ORDER);
-      out.intoMemorySegment(MEMORY, kept + at + BYTES, ORDER);
-      forget.intoMemorySegment(MEMORY, kept + at + 2L * BYTES, ORDER);
-      candidate.intoMemorySegment(MEMORY, kept + at + 3L * BYTES, ORDER);
-      forget
-          .fma(
-              FloatVector.fromMemorySegment(SPECIES, MEMORY, before + (long) i * BYTES, ORDER),
-              in.mul(candidate))
+      VECTOR.cast(in).intoMemorySegment(MEMORY, kept + at, ORDER);
+      VECTOR.cast(out).intoMemorySegment(MEMORY, kept + at + BYTES, ORDER);
+      VECTOR.cast(forget).intoMemorySegment(MEMORY, kept + at + 2L * BYTES, ORDER);
+      VECTOR.cast(candidate).intoMemorySegment(MEMORY, kept + at + 3L * BYTES, ORDER);
+      VECTOR
+          .cast(
+              forget.fma(
+                  FloatVector.fromMemorySegment(SPECIES, MEMORY, before + (long) i * BYTES, ORDER),
+                  in.mul(candidate)))
           .intoMemorySegment(MEMORY, c + (long) i * BYTES, ORDER);
     }
   }
@@ -76,10 +82,12 @@ final class TrainingPasses {
   static void lstmOutput(long z, long h, int groups) {
     for (int i = 0; i < groups; i++) {
       long at = h + (long) i * BYTES;
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, at, ORDER)
-          .mul(
-              FloatVector.fromMemorySegment(
-                  SPECIES, MEMORY, z + (long) i * (4L * BYTES) + BYTES, ORDER))
+      VECTOR
+          .cast(
+              FloatVector.fromMemorySegment(SPECIES, MEMORY, at, ORDER)
+                  .mul(
+                      FloatVector.fromMemorySegment(
+                          SPECIES, MEMORY, z + (long) i * (4L * BYTES) + BYTES, ORDER)))
           .intoMemorySegment(MEMORY, at, ORDER);
     }
   }
@@ -104,17 +112,19 @@ final class TrainingPasses {
       FloatVector d =
           oy.sub(oy.mul(t).mul(t))
               .add(FloatVector.fromMemorySegment(SPECIES, MEMORY, dc + unit, ORDER));
-      dy.mul(t).mul(o.sub(o.mul(o))).intoMemorySegment(MEMORY, at + BYTES, ORDER);
+      VECTOR.cast(dy.mul(t).mul(o.sub(o.mul(o)))).intoMemorySegment(MEMORY, at + BYTES, ORDER);
       FloatVector in = FloatVector.fromMemorySegment(SPECIES, MEMORY, at, ORDER);
       FloatVector g = FloatVector.fromMemorySegment(SPECIES, MEMORY, at + 3L * BYTES, ORDER);
-      d.mul(g).mul(in.sub(in.mul(in))).intoMemorySegment(MEMORY, at, ORDER);
+      VECTOR.cast(d.mul(g).mul(in.sub(in.mul(in)))).intoMemorySegment(MEMORY, at, ORDER);
       FloatVector di = d.mul(in);
-      di.sub(di.mul(g).mul(g)).intoMemorySegment(MEMORY, at + 3L * BYTES, ORDER);
+      VECTOR.cast(di.sub(di.mul(g).mul(g))).intoMemorySegment(MEMORY, at + 3L * BYTES, ORDER);
       FloatVector f = FloatVector.fromMemorySegment(SPECIES, MEMORY, at + 2L * BYTES, ORDER);
-      d.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, before + unit, ORDER))
-          .mul(f.sub(f.mul(f)))
+      VECTOR
+          .cast(
+              d.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, before + unit, ORDER))
+                  .mul(f.sub(f.mul(f))))
           .intoMemorySegment(MEMORY, at + 2L * BYTES, ORDER);
-      d.mul(f).intoMemorySegment(MEMORY, dc + unit, ORDER);
+      VECTOR.cast(d.mul(f)).intoMemorySegment(MEMORY, dc + unit, ORDER);
     }
   }
 
@@ -132,14 +142,16 @@ final class TrainingPasses {
       FloatVector inner =
           FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + 2L * BYTES, ORDER)
               .add(FloatVector.fromMemorySegment(SPECIES, MEMORY, resetBias + unit, ORDER));
-      inner.intoMemorySegment(MEMORY, u + unit, ORDER);
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + BYTES, ORDER)
-          .fma(
-              inner,
-              FloatVector.fromMemorySegment(SPECIES, MEMORY, xs + at + 2L * BYTES, ORDER)
-                  .add(
-                      FloatVector.fromMemorySegment(
-                          SPECIES, MEMORY, bias + at + 2L * BYTES, ORDER)))
+      VECTOR.cast(inner).intoMemorySegment(MEMORY, u + unit, ORDER);
+      VECTOR
+          .cast(
+              FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + BYTES, ORDER)
+                  .fma(
+                      inner,
+                      FloatVector.fromMemorySegment(SPECIES, MEMORY, xs + at + 2L * BYTES, ORDER)
+                          .add(
+                              FloatVector.fromMemorySegment(
+                                  SPECIES, MEMORY, bias + at + 2L * BYTES, ORDER))))
           .intoMemorySegment(MEMORY, z + at + 2L * BYTES, ORDER);
     }
   }
@@ -151,13 +163,14 @@ final class TrainingPasses {
       long unit = (long) i * BYTES;
       FloatVector update = FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at, ORDER);
       FloatVector n = FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + 2L * BYTES, ORDER);
-      update.intoMemorySegment(MEMORY, kept + at, ORDER);
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + BYTES, ORDER)
+      VECTOR.cast(update).intoMemorySegment(MEMORY, kept + at, ORDER);
+      VECTOR
+          .cast(FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + BYTES, ORDER))
           .intoMemorySegment(MEMORY, kept + at + BYTES, ORDER);
-      n.intoMemorySegment(MEMORY, kept + at + 2L * BYTES, ORDER);
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, h + unit, ORDER)
-          .sub(n)
-          .fma(update, n)
+      VECTOR.cast(n).intoMemorySegment(MEMORY, kept + at + 2L * BYTES, ORDER);
+      VECTOR
+          .cast(
+              FloatVector.fromMemorySegment(SPECIES, MEMORY, h + unit, ORDER).sub(n).fma(update, n))
           .intoMemorySegment(MEMORY, h + unit, ORDER);
     }
   }
@@ -178,19 +191,23 @@ final class TrainingPasses {
       FloatVector z = FloatVector.fromMemorySegment(SPECIES, MEMORY, at, ORDER);
       FloatVector n = FloatVector.fromMemorySegment(SPECIES, MEMORY, at + 2L * BYTES, ORDER);
       FloatVector past = dy.mul(z);
-      past.intoMemorySegment(MEMORY, dh + unit, ORDER);
-      dy.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, before + unit, ORDER).sub(n))
-          .mul(z.sub(z.mul(z)))
+      VECTOR.cast(past).intoMemorySegment(MEMORY, dh + unit, ORDER);
+      VECTOR
+          .cast(
+              dy.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, before + unit, ORDER).sub(n))
+                  .mul(z.sub(z.mul(z))))
           .intoMemorySegment(MEMORY, at, ORDER);
       FloatVector dn = dy.sub(past);
       dn = dn.sub(dn.mul(n).mul(n));
-      dn.intoMemorySegment(MEMORY, at + 2L * BYTES, ORDER);
+      VECTOR.cast(dn).intoMemorySegment(MEMORY, at + 2L * BYTES, ORDER);
       if (u != 0) {
         FloatVector r = FloatVector.fromMemorySegment(SPECIES, MEMORY, at + BYTES, ORDER);
-        dn.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, u + unit, ORDER))
-            .mul(r.sub(r.mul(r)))
+        VECTOR
+            .cast(
+                dn.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, u + unit, ORDER))
+                    .mul(r.sub(r.mul(r))))
             .intoMemorySegment(MEMORY, at + BYTES, ORDER);
-        dn.mul(r).intoMemorySegment(MEMORY, u + unit, ORDER);
+        VECTOR.cast(dn.mul(r)).intoMemorySegment(MEMORY, u + unit, ORDER);
       }
     }
   }
@@ -205,10 +222,12 @@ final class TrainingPasses {
       long unit = (long) i * BYTES;
       FloatVector r = FloatVector.fromMemorySegment(SPECIES, MEMORY, at, ORDER);
       FloatVector d = FloatVector.fromMemorySegment(SPECIES, MEMORY, given + unit, ORDER);
-      d.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, before + unit, ORDER))
-          .mul(r.sub(r.mul(r)))
+      VECTOR
+          .cast(
+              d.mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, before + unit, ORDER))
+                  .mul(r.sub(r.mul(r))))
           .intoMemorySegment(MEMORY, at, ORDER);
-      d.mul(r).intoMemorySegment(MEMORY, given + unit, ORDER);
+      VECTOR.cast(d.mul(r)).intoMemorySegment(MEMORY, given + unit, ORDER);
     }
   }
 
@@ -216,8 +235,10 @@ final class TrainingPasses {
   static void gruReset(long gates, int step, long h, long to, int groups) {
     for (int i = 0; i < groups; i++) {
       long unit = (long) i * BYTES;
-      FloatVector.fromMemorySegment(SPECIES, MEMORY, gates + (long) i * step + BYTES, ORDER)
-          .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, h + unit, ORDER))
+      VECTOR
+          .cast(
+              FloatVector.fromMemorySegment(SPECIES, MEMORY, gates + (long) i * step + BYTES, ORDER)
+                  .mul(FloatVector.fromMemorySegment(SPECIES, MEMORY, h + unit, ORDER)))
           .intoMemorySegment(MEMORY, to + unit, ORDER);
     }
   }
@@ -228,7 +249,7 @@ final class TrainingPasses {
       long at = (long) i * BYTES;
       FloatVector y = FloatVector.fromMemorySegment(SPECIES, MEMORY, h + at, ORDER);
       FloatVector d = FloatVector.fromMemorySegment(SPECIES, MEMORY, dh + at, ORDER);
-      d.sub(d.mul(y).mul(y)).intoMemorySegment(MEMORY, to + at, ORDER);
+      VECTOR.cast(d.sub(d.mul(y).mul(y))).intoMemorySegment(MEMORY, to + at, ORDER);
     }
   }
 }
