@@ -7,6 +7,7 @@
 module io.gatun {
   requires static jdk.incubator.vector;
   requires com.fasterxml.jackson.core;
+  requires io.gatun.bindings;
 
   exports io.gatun.batch;
   exports io.gatun.format;

@@ -53,6 +53,13 @@ class Jdk21SignaturesTest {
   }
 
   @Test
+  void theGeneratedBindingsCallNothingThatJdk21DoesNotHave() {
+    List<String> missing =
+        jdk21.missing(Shared.project().resolve("native-bindings/target/classes"));
+    assertTrue(missing.isEmpty(), () -> String.join("\n", missing));
+  }
+
+  @Test
   void everyClassOfTheLibraryIsOfVersion21() {
     for (ClassReferences type : LibraryClasses.all().values()) {
       assertEquals(65, type.majorVersion(), type.name());

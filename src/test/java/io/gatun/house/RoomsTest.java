@@ -31,7 +31,7 @@ class RoomsTest {
           Map.entry("kernel", Set.of("tensor")),
           Map.entry("kernel.scalar", Set.of("tensor", "kernel")),
           Map.entry("kernel.simd", Set.of("tensor", "kernel", "kernel.scalar")),
-          Map.entry("kernel.cuda", Set.of("tensor", "kernel", "kernel.scalar")),
+          Map.entry("kernel.cuda", Set.of("bindings", "tensor", "kernel", "kernel.scalar")),
           Map.entry("graph", Set.of("tensor", "kernel")),
           Map.entry("layer", Set.of("tensor", "kernel", "graph")),
           Map.entry("format", Set.of("tensor", "kernel", "graph", "layer")),
