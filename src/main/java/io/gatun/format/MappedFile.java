@@ -80,6 +80,11 @@ final class MappedFile implements AutoCloseable {
     return bytes.byteSize();
   }
 
+  int unsignedByte(long offset, String what) {
+    require(offset, 1, what);
+    return Byte.toUnsignedInt(bytes.get(ValueLayout.JAVA_BYTE, offset));
+  }
+
   int unsignedShort(long offset, String what) {
     require(offset, Short.BYTES, what);
     return Short.toUnsignedInt(bytes.get(SHORT, offset));

@@ -40,15 +40,19 @@ record NpyHeader(
   private static final byte[] MAGIC = {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y'};
 
   private static final Map<String, DType> TYPES =
-      Map.of(
-          "b1", DType.BOOL,
-          "i1", DType.INT8,
-          "u1", DType.UINT8,
-          "i4", DType.INT32,
-          "i8", DType.INT64,
-          "f2", DType.FLOAT16,
-          "f4", DType.FLOAT32,
-          "f8", DType.FLOAT64);
+      Map.ofEntries(
+          Map.entry("b1", DType.BOOL),
+          Map.entry("i1", DType.INT8),
+          Map.entry("u1", DType.UINT8),
+          Map.entry("i2", DType.INT16),
+          Map.entry("u2", DType.UINT16),
+          Map.entry("i4", DType.INT32),
+          Map.entry("u4", DType.UINT32),
+          Map.entry("i8", DType.INT64),
+          Map.entry("u8", DType.UINT64),
+          Map.entry("f2", DType.FLOAT16),
+          Map.entry("f4", DType.FLOAT32),
+          Map.entry("f8", DType.FLOAT64));
 
   /** How an error is made from a place in the array's own bytes. */
   interface Errors {

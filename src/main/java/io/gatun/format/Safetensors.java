@@ -48,24 +48,24 @@ public final class Safetensors {
   private static final int LENGTH_BYTES = 8;
 
   private static final Map<String, DType> TYPES =
-      Map.of(
-          "F64", DType.FLOAT64,
-          "F32", DType.FLOAT32,
-          "F16", DType.FLOAT16,
-          "BF16", DType.BFLOAT16,
-          "I64", DType.INT64,
-          "I32", DType.INT32,
-          "I8", DType.INT8,
-          "U8", DType.UINT8,
-          "BOOL", DType.BOOL);
+      Map.ofEntries(
+          Map.entry("F64", DType.FLOAT64),
+          Map.entry("F32", DType.FLOAT32),
+          Map.entry("F16", DType.FLOAT16),
+          Map.entry("BF16", DType.BFLOAT16),
+          Map.entry("I64", DType.INT64),
+          Map.entry("I32", DType.INT32),
+          Map.entry("I16", DType.INT16),
+          Map.entry("I8", DType.INT8),
+          Map.entry("U64", DType.UINT64),
+          Map.entry("U32", DType.UINT32),
+          Map.entry("U16", DType.UINT16),
+          Map.entry("U8", DType.UINT8),
+          Map.entry("BOOL", DType.BOOL));
 
   /** Types the format has and this library has not: their bytes can be counted, not read. */
   private static final Map<String, Integer> FOREIGN_TYPE_BITS =
       Map.ofEntries(
-          Map.entry("I16", 16),
-          Map.entry("U16", 16),
-          Map.entry("U32", 32),
-          Map.entry("U64", 64),
           Map.entry("C64", 64),
           Map.entry("F8_E4M3", 8),
           Map.entry("F8_E5M2", 8),
@@ -240,7 +240,8 @@ public final class Safetensors {
               + entry.name()
               + "' has dtype '"
               + entry.dtype()
-              + "', which is not read; readable are F64, F32, F16, BF16, I64, I32, I8, U8, BOOL");
+              + "', which is not read; readable are F64, F32, F16, BF16,"
+              + " I64, I32, I16, I8, U64, U32, U16, U8, BOOL");
     }
     MemorySegment data =
         file.slice(entry.begin(), entry.end() - entry.begin(), "'" + entry.name() + "'");

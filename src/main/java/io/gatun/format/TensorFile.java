@@ -254,7 +254,7 @@ public final class TensorFile implements NamedTensors, AutoCloseable {
   }
 
   /** Turns the JVM's answer to a mapping that lost its file into the library's. */
-  private static <T> T guarded(MappedFile file, Supplier<T> work) {
+  static <T> T guarded(MappedFile file, Supplier<T> work) {
     try {
       return work.get();
     } catch (InternalError e) {

@@ -24,7 +24,7 @@ public final class Attributes {
 
   /**
    * Settings from names and values in turn: whole numbers, floats, strings, {@code long[]}, {@code
-   * float[]}, lists of strings. A {@code null} value leaves the setting out.
+   * float[]}, lists of strings, constants, graphs. A {@code null} value leaves the setting out.
    *
    * @throws IllegalArgumentException if a name has no value, or a value is of none of these types
    */
@@ -91,7 +91,7 @@ public final class Attributes {
     if (value instanceof List<?> list) {
       return List.copyOf(list);
     }
-    if (value instanceof String) {
+    if (value instanceof String || value instanceof Constant || value instanceof Graph) {
       return value;
     }
     throw new IllegalArgumentException("an attribute of type " + value.getClass().getName());
@@ -138,6 +138,16 @@ public final class Attributes {
   /** A list of strings; empty if it is not there. */
   public List<String> strings(String name) {
     return ((List<?>) get(name, List.class, List.of())).stream().map(String.class::cast).toList();
+  }
+
+  /** A tensor, or {@code null}. */
+  public Constant constant(String name) {
+    return (Constant) get(name, Constant.class, null);
+  }
+
+  /** A graph, or {@code null}. */
+  public Graph graph(String name) {
+    return (Graph) get(name, Graph.class, null);
   }
 
   private Object get(String name, Class<?> type, Object otherwise) {

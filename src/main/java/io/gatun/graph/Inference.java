@@ -65,6 +65,16 @@ public final class Inference {
     return has(input) ? node.inputs().get(input).constant() : null;
   }
 
+  /** Whether an input's content will be known only when an execution has its inputs. */
+  public boolean later(int input) {
+    return has(input) && constant(input) == null;
+  }
+
+  /** A size that is not known yet, {@code k} telling those of one node from each other. */
+  public Dim unknown(int k) {
+    return Dim.symbol(node.name().isEmpty() ? "?" + k : "?" + node.name() + "." + k);
+  }
+
   /** Checks that an input is there and has as many axes. */
   public void expectRank(int input, int rank) {
     if (rank(input) != rank) {

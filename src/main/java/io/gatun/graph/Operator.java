@@ -22,6 +22,26 @@ public interface Operator {
   void infer(Inference inference);
 
   /**
+   * Whether {@link #infer}, {@link #compile} or a step's {@code bind} reads what an input contains:
+   * a shape, axes, packed weights. Where it is no constant of the graph, its content is worked out
+   * before the node is laid out, and the node is then inferred, compiled and bound with a constant
+   * in its place.
+   */
+  default boolean steers(Node node, int input) {
+    return false;
+  }
+
+  /** Whether the outputs depend on the sizes of the inputs alone, and not on what they contain. */
+  default boolean sizesOnly() {
+    return false;
+  }
+
+  /** What of its meaning it does not have, for people; empty where it has all of it. */
+  default String limits() {
+    return "";
+  }
+
+  /**
    * Where the first output is just another look at the first input: the offset, in elements, at
    * which it begins there; −1 where it must be computed. Asked with known sizes only.
    */

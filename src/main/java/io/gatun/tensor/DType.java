@@ -23,10 +23,18 @@ public enum DType {
   INT8(1, "int8", false, true),
   /** Unsigned, 0 to 255. */
   UINT8(1, "uint8", false, true),
+  /** Signed, −32,768 to 32,767. */
+  INT16(2, "int16", false, true),
+  /** Unsigned, 0 to 65,535. */
+  UINT16(2, "uint16", false, true),
   /** Signed, 32 bits. */
   INT32(4, "int32", false, true),
+  /** Unsigned, 32 bits. */
+  UINT32(4, "uint32", false, true),
   /** Signed, 64 bits. */
   INT64(8, "int64", false, true),
+  /** Unsigned, 64 bits. As a Java {@code long} it is the number with the same bits. */
+  UINT64(8, "uint64", false, true),
   /** One byte, 0 is false. Neither a float nor an integer. */
   BOOL(1, "bool", false, false);
 
@@ -57,7 +65,7 @@ public enum DType {
     return isFloat;
   }
 
-  /** Returns whether this is one of the four integer types; {@link #BOOL} is not. */
+  /** Returns whether this is one of the eight integer types; {@link #BOOL} is not. */
   public boolean isInteger() {
     return isInteger;
   }

@@ -21,8 +21,15 @@ final class Elements {
     return switch (dtype) {
       case FLOAT64 -> base.get(DOUBLE, offset);
       case FLOAT32, FLOAT16, BFLOAT16 -> getFloat(base, dtype, offset);
-      case INT8, UINT8, INT32, INT64, BOOL -> getLong(base, dtype, offset);
+      case UINT64 -> unsigned(base.get(LONG, offset));
+      case INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, BOOL -> getLong(base, dtype, offset);
     };
+  }
+
+  /** The number whose bits are those of a long, rounded once. */
+  private static double unsigned(long bits) {
+    // Halved with a sticky last bit, so that rounding sees what was shifted out.
+    return bits >= 0 ? bits : ((bits >>> 1) | (bits & 1)) * 2.0;
   }
 
   static float getFloat(MemorySegment base, DType dtype, long offset) {
@@ -31,15 +38,27 @@ final class Elements {
       case FLOAT64 -> (float) base.get(DOUBLE, offset);
       case FLOAT16 -> HalfPrecision.float16ToFloat(base.get(SHORT, offset));
       case BFLOAT16 -> HalfPrecision.bfloat16ToFloat(base.get(SHORT, offset));
-      case INT8, UINT8, INT32, INT64, BOOL -> getLong(base, dtype, offset);
+      case UINT64 -> {
+        long bits = base.get(LONG, offset);
+        yield bits >= 0 ? bits : ((bits >>> 1) | (bits & 1)) * 2f;
+      }
+      case INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, BOOL -> getLong(base, dtype, offset);
     };
   }
 
+  /** The element as a whole number; what a long cannot hold is the largest it can. */
   static long getLong(MemorySegment base, DType dtype, long offset) {
     return switch (dtype) {
       case INT8 -> base.get(BYTE, offset);
       case UINT8 -> base.get(BYTE, offset) & 0xff;
+      case INT16 -> base.get(SHORT, offset);
+      case UINT16 -> base.get(SHORT, offset) & 0xffff;
       case INT32 -> base.get(INT, offset);
+      case UINT32 -> Integer.toUnsignedLong(base.get(INT, offset));
+      case UINT64 -> {
+        long bits = base.get(LONG, offset);
+        yield bits < 0 ? Long.MAX_VALUE : bits;
+      }
       case INT64 -> base.get(LONG, offset);
       case BOOL -> base.get(BYTE, offset) != 0 ? 1 : 0;
       case FLOAT64 -> (long) base.get(DOUBLE, offset);
@@ -55,7 +74,9 @@ final class Elements {
       case BFLOAT16 -> base.set(SHORT, offset, HalfPrecision.doubleToBfloat16(value));
       case BOOL -> base.set(BYTE, offset, (byte) (value != 0 ? 1 : 0));
       // The cast truncates towards zero, saturates, and makes NaN 0.
-      case INT8, UINT8, INT32, INT64 -> setLong(base, dtype, offset, (long) value);
+      case UINT64 -> base.set(LONG, offset, saturateToUnsigned(value));
+      case INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64 ->
+          setLong(base, dtype, offset, (long) value);
     }
   }
 
@@ -64,7 +85,8 @@ final class Elements {
       case FLOAT32 -> base.set(FLOAT, offset, value);
       case FLOAT16 -> base.set(SHORT, offset, HalfPrecision.floatToFloat16(value));
       case BFLOAT16 -> base.set(SHORT, offset, HalfPrecision.floatToBfloat16(value));
-      case FLOAT64, INT8, UINT8, INT32, INT64, BOOL -> setDouble(base, dtype, offset, value);
+      case FLOAT64, INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64, BOOL ->
+          setDouble(base, dtype, offset, value);
     }
   }
 
@@ -72,13 +94,40 @@ final class Elements {
     switch (dtype) {
       case INT8 -> base.set(BYTE, offset, (byte) Math.max(-128, Math.min(127, value)));
       case UINT8 -> base.set(BYTE, offset, (byte) Math.max(0, Math.min(255, value)));
+      case INT16 -> base.set(SHORT, offset, (short) Math.max(-32768, Math.min(32767, value)));
+      case UINT16 -> base.set(SHORT, offset, (short) Math.max(0, Math.min(65535, value)));
       case INT32 -> base.set(INT, offset, saturateToInt(value));
+      case UINT32 -> base.set(INT, offset, (int) Math.max(0, Math.min(0xffffffffL, value)));
+      case UINT64 -> base.set(LONG, offset, Math.max(0, value));
       case INT64 -> base.set(LONG, offset, value);
       case BOOL -> base.set(BYTE, offset, (byte) (value != 0 ? 1 : 0));
       case FLOAT32 -> base.set(FLOAT, offset, (float) value);
       case FLOAT64 -> base.set(DOUBLE, offset, (double) value);
       case FLOAT16, BFLOAT16 -> setDouble(base, dtype, offset, exactForHalf(value));
     }
+  }
+
+  /** Writes the number whose bits are those of a long to a floating-point type, rounded once. */
+  static void setUnsigned(MemorySegment base, DType dtype, long offset, long bits) {
+    if (bits >= 0) {
+      setLong(base, dtype, offset, bits);
+    } else if (dtype == DType.FLOAT32) {
+      base.set(FLOAT, offset, ((bits >>> 1) | (bits & 1)) * 2f);
+    } else if (dtype == DType.FLOAT64) {
+      base.set(DOUBLE, offset, unsigned(bits));
+    } else {
+      // 52 bits and a sticky one, which a double holds.
+      setDouble(base, dtype, offset, ((bits >>> 12) | ((bits & 0xfff) == 0 ? 0 : 1)) * 0x1p12);
+    }
+  }
+
+  /** The bits of the unsigned number that a real is truncated to. */
+  private static long saturateToUnsigned(double value) {
+    double half = 0x1p63;
+    if (!(value >= half)) {
+      return Math.max(0, (long) value);
+    }
+    return value >= 2 * half ? -1 : (long) (value - half) | Long.MIN_VALUE;
   }
 
   static int saturateToInt(long value) {

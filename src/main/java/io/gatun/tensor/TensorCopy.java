@@ -53,6 +53,13 @@ final class TensorCopy {
               Elements.setDouble(out, to, into + i * outStride, value);
             }
           };
+    } else if (from == DType.UINT64 && to.isFloat()) {
+      run =
+          (at, into, count) -> {
+            for (long i = 0; i < count; i++) {
+              Elements.setUnsigned(out, to, into + i * outStride, in.get(LONG, at + i * inStride));
+            }
+          };
     } else {
       run =
           (at, into, count) -> {

@@ -81,7 +81,6 @@ class NumpyFilesTest {
     "objects,pickled Python objects",
     "text,holds strings",
     "complex,complex numbers",
-    "short,dtype '<i2' is not a type",
     "fields,structured array"
   })
   void whatIsNoArrayOfNumbersIsRefusedByName(String array, String message) throws IOException {

@@ -60,6 +60,10 @@ class TensorCopyTest {
       case UINT8 -> integer(value, 0, 255);
       case INT32 -> integer(value, -2147483648.0, 2147483647.0);
       case INT64 -> integer(value, -0x1p63, 0x1p63);
+      case INT16 -> integer(value, -32768, 32767);
+      case UINT16 -> integer(value, 0, 65535);
+      case UINT32 -> integer(value, 0, 4294967295.0);
+      case UINT64 -> integer(value, 0, 0x1p64);
       case BOOL -> value == 0 ? 0 : 1;
     };
   }

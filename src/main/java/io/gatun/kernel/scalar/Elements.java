@@ -13,6 +13,7 @@ import java.lang.foreign.ValueLayout;
  */
 final class Elements {
   private static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
+  private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
   private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED;
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
@@ -49,9 +50,19 @@ final class Elements {
     }
   }
 
-  /** Reads one element as a whole number; a real is truncated towards zero. */
+  /**
+   * Reads one element as a whole number; a real is truncated towards zero, and what a long cannot
+   * hold is the largest it can.
+   */
   static long getLong(MemorySegment from, DType type, long offset) {
     return switch (type) {
+      case INT16 -> from.get(SHORT, offset);
+      case UINT16 -> from.get(SHORT, offset) & 0xffff;
+      case UINT32 -> Integer.toUnsignedLong(from.get(INT, offset));
+      case UINT64 -> {
+        long bits = from.get(LONG, offset);
+        yield bits < 0 ? Long.MAX_VALUE : bits;
+      }
       case INT8 -> from.get(BYTE, offset);
       case UINT8 -> from.get(BYTE, offset) & 0xff;
       case BOOL -> from.get(BYTE, offset) != 0 ? 1 : 0;
@@ -73,18 +84,28 @@ final class Elements {
           to.set(
               INT, offset, (int) Math.max(Integer.MIN_VALUE, Math.min(Integer.MAX_VALUE, value)));
       case INT64 -> to.set(LONG, offset, value);
+      case INT16 -> to.set(SHORT, offset, (short) Math.max(-32768, Math.min(32767, value)));
+      case UINT16 -> to.set(SHORT, offset, (short) Math.max(0, Math.min(65535, value)));
+      case UINT32 -> to.set(INT, offset, (int) Math.max(0, Math.min(0xffffffffL, value)));
+      case UINT64 -> to.set(LONG, offset, Math.max(0, value));
       case FLOAT32 -> to.set(FLOAT, offset, (float) value);
       case FLOAT64 -> to.set(DOUBLE, offset, (double) value);
       case FLOAT16, BFLOAT16 -> throw notStored(type);
     }
   }
 
+  /** Reads a whole number for arithmetic that wraps around: of uint64 its bits. */
+  static long getWrapped(MemorySegment from, DType type, long offset) {
+    return type == DType.UINT64 ? from.get(LONG, offset) : getLong(from, type, offset);
+  }
+
   /** Writes the low bits of a whole number, as arithmetic that wraps around needs it. */
   static void setWrapped(MemorySegment to, DType type, long offset, long value) {
     switch (type) {
       case INT8, UINT8 -> to.set(BYTE, offset, (byte) value);
-      case INT32 -> to.set(INT, offset, (int) value);
-      case INT64 -> to.set(LONG, offset, value);
+      case INT16, UINT16 -> to.set(SHORT, offset, (short) value);
+      case INT32, UINT32 -> to.set(INT, offset, (int) value);
+      case INT64, UINT64 -> to.set(LONG, offset, value);
       case BOOL, FLOAT32, FLOAT64, FLOAT16, BFLOAT16 -> throw notStored(type);
     }
   }
@@ -94,7 +115,11 @@ final class Elements {
     return switch (type) {
       case FLOAT32 -> from.get(FLOAT, offset);
       case FLOAT64 -> from.get(DOUBLE, offset);
-      case INT8, UINT8, INT32, INT64, BOOL -> getLong(from, type, offset);
+      case INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, BOOL -> getLong(from, type, offset);
+      case UINT64 -> {
+        long bits = from.get(LONG, offset);
+        yield bits >= 0 ? bits : ((bits >>> 1) | (bits & 1)) * 2.0;
+      }
       case FLOAT16, BFLOAT16 -> throw notStored(type);
     };
   }
@@ -105,7 +130,15 @@ final class Elements {
       case FLOAT32 -> to.set(FLOAT, offset, (float) value);
       case FLOAT64 -> to.set(DOUBLE, offset, value);
       case BOOL -> to.set(BYTE, offset, (byte) (value != 0 ? 1 : 0));
-      case INT8, UINT8, INT32, INT64 -> setLong(to, type, offset, (long) value);
+      case INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64 ->
+          setLong(to, type, offset, (long) value);
+      case UINT64 ->
+          to.set(
+              LONG,
+              offset,
+              !(value >= 0x1p63)
+                  ? Math.max(0, (long) value)
+                  : value >= 0x1p64 ? -1 : (long) (value - 0x1p63) | Long.MIN_VALUE);
       case FLOAT16, BFLOAT16 -> throw notStored(type);
     }
   }

@@ -424,8 +424,8 @@ public class ScalarKernels extends HostKernels {
     for (long i = 0; i < walk.run(); i++) {
       long atA = walk.at(0) + i * walk.stride(0);
       long atB = walk.at(1) + i * walk.stride(1);
-      long x = Elements.getLong(left, type, a.offset() + atA * type.bytes());
-      long y = Elements.getLong(right, type, b.offset() + atB * type.bytes());
+      long x = Elements.getWrapped(left, type, a.offset() + atA * type.bytes());
+      long y = Elements.getWrapped(right, type, b.offset() + atB * type.bytes());
       long result =
           switch (operation) {
             case ADD -> x + y;
