@@ -51,6 +51,7 @@ final class OnnxGraphReader {
 
   private Map<String, Long> opsets;
   private int functionDepth;
+  private int branches;
   private final Set<Value> captured = new LinkedHashSet<>();
   private int fresh;
 
@@ -297,10 +298,19 @@ final class OnnxGraphReader {
       }
       names.add(unique(name));
     }
+    if (node.type().equals("If") && inputs.size() == 1 && isKnownCondition(inputs.get(0))) {
+      boolean yes = inputs.get(0).constant().longs()[0] != 0;
+      branch(node, yes ? "then_branch" : "else_branch");
+      return;
+    }
     List<Value> outputs;
     try {
       Attributes settings = attributes(node, inputs);
-      outputs = g.node(label(node), node.type(), settings, inputs, names);
+      List<Constant> known = g.fold(label(node), node.type(), settings, inputs, count);
+      outputs =
+          known != null
+              ? constants(names, known)
+              : g.node(label(node), node.type(), settings, inputs, names);
     } catch (ModelFormatException e) {
       throw e;
     } catch (RuntimeException e) {
@@ -309,6 +319,62 @@ final class OnnxGraphReader {
     for (int i = 0; i < count; i++) {
       if (!node.outputs().get(i).isEmpty()) {
         define(node.outputs().get(i), outputs.get(i), node.offset());
+      }
+    }
+  }
+
+  private List<Value> constants(List<String> names, List<Constant> known) {
+    List<Value> values = new ArrayList<>();
+    for (int i = 0; i < names.size(); i++) {
+      values.add(g.constant(names.get(i), known.get(i)));
+    }
+    return values;
+  }
+
+  private static boolean isKnownCondition(Value condition) {
+    return condition != null
+        && condition.type() == DType.BOOL
+        && condition.constant() != null
+        && condition.constant().shape().elements() == 1;
+  }
+
+  /** Puts the nodes of one branch in the place of a node whose condition is known. */
+  private void branch(Node node, String name) {
+    if (!(node.attributes().get(name) instanceof GraphMessage graph)) {
+      throw error(node, "has no graph " + name);
+    }
+    if (depth + branches > MAX_DEPTH) {
+      throw error(node, "graphs within graphs, deeper than " + MAX_DEPTH);
+    }
+    if (graph.outputs().size() < node.outputs().size() || !graph.inputs().isEmpty()) {
+      throw error(
+          node,
+          name
+              + " has "
+              + graph.inputs().size()
+              + " inputs and "
+              + graph.outputs().size()
+              + " outputs, expected none and "
+              + node.outputs().size());
+    }
+    Map<String, Value> outside = scope;
+    scope = new HashMap<>(scope);
+    branches++;
+    List<Value> results = new ArrayList<>();
+    try {
+      initializers(graph);
+      nodes(graph.nodes());
+      for (Protobuf output : graph.outputs()) {
+        Info info = OnnxFields.info(output);
+        results.add(resolve(info.name(), "output of " + name, info.offset()));
+      }
+    } finally {
+      scope = outside;
+      branches--;
+    }
+    for (int i = 0; i < node.outputs().size(); i++) {
+      if (!node.outputs().get(i).isEmpty()) {
+        rename(node.outputs().get(i), results.get(i), node.offset());
       }
     }
   }
@@ -396,10 +462,15 @@ final class OnnxGraphReader {
       define(info.name(), input(known, dims), info.offset());
     }
     nodes(graph.nodes());
+    // Each output a value of its own, that a node computes.
+    List<Value> results = new ArrayList<>();
     for (Protobuf output : graph.outputs()) {
       Info info = OnnxFields.info(output);
-      g.output(resolve(info.name(), "output of " + what, info.offset()));
+      Value value = resolve(info.name(), "output of " + what, info.offset());
+      boolean own = value.producer() != null && !results.contains(value);
+      results.add(own ? value : g.alias(unique(info.name() + " out"), value));
     }
+    results.forEach(g::output);
     if (graph.outputs().isEmpty()) {
       throw file.error(graph.offset(), what + " has no output");
     }
@@ -539,7 +610,11 @@ final class OnnxGraphReader {
 
   /** Gives a value the name under which the file knows it. */
   private void rename(String name, Value value, long offset) {
-    define(name, g.alias(unique(name), value), offset);
+    boolean known = value.constant() != null;
+    define(
+        name,
+        known ? constant(name, value.constant()) : g.alias(unique(name), value),
+        offset);
   }
 
   /** A function's node with the settings of the call. */

@@ -48,6 +48,11 @@ public final class Compilation {
     return device;
   }
 
+  /** The format that was asked for; {@code null} for the one weights are stored in. */
+  WeightFormat format() {
+    return format;
+  }
+
   /**
    * The format in which to pack matrices that go together: the one that was asked for, or else
    * bfloat16 where they all are stored so, and float32.

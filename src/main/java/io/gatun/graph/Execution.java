@@ -38,7 +38,11 @@ public final class Execution implements AutoCloseable {
   /** Sizes whose layout is remembered; the oldest is forgotten first. */
   private static final int LAYOUTS = 128;
 
+  /** The same where contents steer the layout. */
+  private static final int STEERED_LAYOUTS = 16;
+
   private final Plan plan;
+  private final Workers workers;
   private final Kernels kernels;
   private final Map<Value, Integer> slots = new HashMap<>();
   private final Map<String, Integer> inputSlots = new HashMap<>();
@@ -70,6 +74,12 @@ public final class Execution implements AutoCloseable {
     Buffer staging;
     boolean given;
 
+    /** What it contains, on the host, where that steers the layout. */
+    Tensor content;
+
+    /** Memory for {@code content} where it cannot be seen where it lies. */
+    Tensor copied;
+
     Operand(Value value) {
       this.value = value;
     }
@@ -86,6 +96,7 @@ public final class Execution implements AutoCloseable {
 
   Execution(Plan plan, Workers workers) {
     this.plan = plan;
+    this.workers = workers;
     this.kernels = plan.device().open(workers);
     inputs = new Operand[plan.inputs().size()];
     for (int i = 0; i < inputs.length; i++) {
@@ -331,9 +342,7 @@ public final class Execution implements AutoCloseable {
         checkAlive(input, "input");
       }
     }
-    if (layout == null) {
-      layout = layout();
-    }
+    findLayout();
     for (Operand input : inputs) {
       if (input.tensor == null) {
         continue;
@@ -458,6 +467,7 @@ public final class Execution implements AutoCloseable {
   }
 
   private void release() {
+    closeLayouts();
     for (Operand[] operands : new Operand[][] {inputs, outputs}) {
       for (Operand operand : operands) {
         operand.release();
@@ -478,6 +488,70 @@ public final class Execution implements AutoCloseable {
 
   // ---- layouts --------------------------------------------------------------------------------
 
+  /** Makes sure that the layout is that of the sizes, and of the contents that steer, now. */
+  private void findLayout() {
+    boolean steered = false;
+    for (Operand input : inputs) {
+      if (plan.steers(input.value)) {
+        input.content = content(input);
+        steered = true;
+      }
+    }
+    if (layout == null || (steered && !layout.isSteeredBy(inputs))) {
+      layout = null;
+      layout = layout();
+    }
+  }
+
+  /** What an input contains now, contiguous and in the device's type. */
+  private Tensor content(Operand input) {
+    DType type = stored(input.value.type());
+    if (input.tensor != null) {
+      Tensor tensor = input.tensor;
+      if (tensor.isContiguous() && tensor.dtype() == type) {
+        return tensor;
+      }
+      return copied(input, type).copyFrom(tensor);
+    }
+    if (input.region.buffer() instanceof HostBuffer buffer) {
+      kernels.synchronize();
+      return Tensor.wrap(
+          buffer.segment().asSlice(input.region.offset(), input.bytes), type, input.dims);
+    }
+    Tensor copy = copied(input, type);
+    kernels.download(input.region, copy);
+    return copy;
+  }
+
+  private Tensor copied(Operand input, DType type) {
+    if (input.copied == null || !Arrays.equals(input.copied.shape().dims(), input.dims)) {
+      if (host == null) {
+        host = Arena.ofShared();
+      }
+      input.copied = Tensor.allocate(host, type, input.dims);
+    }
+    return input.copied;
+  }
+
+  /** Says of what sizes an input will be, without giving it: enough to be {@link #sized()}. */
+  void expect(String name, long... dims) {
+    Operand input = find(inputSlots, inputs, name, "input");
+    checkDims(input.value, dims);
+    input.release();
+    changeDims(input, dims);
+  }
+
+  /**
+   * Makes the layout for what inputs were given or expected, and returns the sizes that the outputs
+   * will have. Inputs whose content steers must be given.
+   */
+  Shape[] sized() {
+    findLayout();
+    Shape[] shapes = new Shape[outputs.length];
+    Arrays.setAll(shapes, layout::outputShape);
+    return shapes;
+  }
+
   private Layout layout() {
     for (int i = 0; i < layoutCount; i++) {
       if (layouts[i].fits(inputs)) {
@@ -485,7 +559,7 @@ public final class Execution implements AutoCloseable {
       }
     }
     checkSymbols();
-    Layout made = new Layout(plan, slots, inputs, outputs);
+    Layout made = new Layout(plan, slots, inputs, outputs, kernels, workers);
     if (workspace == null || workspace.bytes() < made.workspaceBytes()) {
       if (workspace != null) {
         kernels.synchronize();
@@ -496,9 +570,8 @@ public final class Execution implements AutoCloseable {
         workspace = plan.device().allocate(made.workspaceBytes());
       } catch (RuntimeException | Error e) {
         // What was laid out lay in the memory that is gone; smaller sizes may still be run.
-        Arrays.fill(layouts, null);
-        layoutCount = 0;
-        nextLayout = 0;
+        made.close();
+        closeLayouts();
         throw e;
       }
       for (int i = 0; i < layoutCount; i++) {
@@ -506,10 +579,25 @@ public final class Execution implements AutoCloseable {
       }
     }
     made.place(workspace);
+    if (layouts[nextLayout] != null) {
+      layouts[nextLayout].close();
+    }
     layouts[nextLayout] = made;
-    nextLayout = (nextLayout + 1) % LAYOUTS;
-    layoutCount = Math.max(layoutCount, nextLayout == 0 ? LAYOUTS : nextLayout);
+    // What steers may have been packed for it, and that is not small.
+    int kept = made.isSteered() ? STEERED_LAYOUTS : LAYOUTS;
+    nextLayout = (nextLayout + 1) % kept;
+    layoutCount = Math.max(layoutCount, nextLayout == 0 ? kept : nextLayout);
     return made;
+  }
+
+  private void closeLayouts() {
+    for (int i = 0; i < layoutCount; i++) {
+      layouts[i].close();
+      layouts[i] = null;
+    }
+    layoutCount = 0;
+    nextLayout = 0;
+    layout = null;
   }
 
   /** The same symbol must be the same size in every input. */

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A network: nodes in an order in which each comes after what it needs, and the named values
@@ -23,6 +24,7 @@ public final class Graph {
   private final List<Value> outputs;
   private final List<Node> nodes;
   private final Map<String, Value> values;
+  private Set<Value> steering;
 
   private Graph(Builder builder) {
     this.name = builder.name;
@@ -79,6 +81,16 @@ public final class Graph {
               + Names.suggest(valueName, names()));
     }
     return value;
+  }
+
+  /** The values that decide sizes or are packed; worked out once, on first use. */
+  Set<Value> steering() {
+    Set<Value> known = steering;
+    if (known == null) {
+      known = Steering.of(nodes);
+      steering = known;
+    }
+    return known;
   }
 
   private List<String> names() {
@@ -203,8 +215,30 @@ public final class Graph {
       }
       Node node = new Node(nodeName, meaning, attributes, in, results);
       results.forEach(value -> value.producer(node));
+      if (results.size() == 1) {
+        results.get(0).sizes(Folding.known(Folding.sizes(node)));
+      }
       nodes.add(node);
       return results;
+    }
+
+    /**
+     * What a node would compute, where that is known already: its inputs are constants, or it asks
+     * for sizes that are known. Nothing is added.
+     *
+     * @param outputs how many of its outputs are wanted
+     * @return the outputs, or {@code null} where they are not known
+     * @throws ShapeException if the inputs do not fit the operator
+     */
+    public List<Constant> fold(
+        String nodeName, String operator, Attributes attributes, List<Value> in, int outputs) {
+      Node node = new Node(nodeName, Operators.get(operator), attributes, in, List.of());
+      Inference inference =
+          new Inference(node, in.stream().map(v -> v == null ? null : v.dims()).toList());
+      node.operator().infer(inference);
+      return outputs > inference.outputTypes().size()
+          ? null
+          : Folding.fold(node, inference.outputTypes(), outputs);
     }
 
     /** Adds a node that applies an activation to every element; it gets the given name. */

@@ -70,6 +70,14 @@ public final class Inference {
     return has(input) && constant(input) == null;
   }
 
+  /**
+   * What an input contains where that is sizes of other values, such as the shape that Reshape is
+   * given; {@code null} in the place of a size that is not known, or where nothing is.
+   */
+  public List<Dim> sizes(int input) {
+    return has(input) ? Folding.content(node.inputs().get(input)) : null;
+  }
+
   /** A size that is not known yet, {@code k} telling those of one node from each other. */
   public Dim unknown(int k) {
     return Dim.symbol(node.name().isEmpty() ? "?" + k : "?" + node.name() + "." + k);

@@ -4,10 +4,12 @@ import io.gatun.kernel.Buffer;
 import io.gatun.kernel.HostBuffer;
 import io.gatun.kernel.Kernels;
 import io.gatun.kernel.Region;
+import io.gatun.kernel.Workers;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Shape;
 import io.gatun.tensor.ShapeException;
 import io.gatun.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -20,7 +22,7 @@ import java.util.Objects;
  * the steps bound to those places. Values whose lives do not overlap share memory; a value that is
  * only another look at one before it has none of its own.
  */
-final class Layout {
+final class Layout implements AutoCloseable {
   private static final int FOREVER = Integer.MAX_VALUE;
 
   /** Something that needs memory from one node to another. */
@@ -47,6 +49,20 @@ final class Layout {
   private record View(Region root, Region region, long offset, long bytes) {}
 
   private final Plan plan;
+  private final Kernels kernels;
+  private final Workers workers;
+  private final List<AutoCloseable> owned = new ArrayList<>();
+  private final Operator.Compiled[] compiled;
+  private final Inference[] inferences;
+
+  /** What inputs contained when this was made, where that steers; and other values known ahead. */
+  private final Tensor[] contents;
+
+  private boolean steered;
+
+  /** Memory of the contents; {@code null} while there are none. */
+  private Arena arena;
+
   private final Map<Value, Integer> slots;
   private final Execution.Operand[] outputs;
   private final long[][] signature;
@@ -69,15 +85,40 @@ final class Layout {
       Plan plan,
       Map<Value, Integer> slots,
       Execution.Operand[] inputs,
-      Execution.Operand[] outputs) {
+      Execution.Operand[] outputs,
+      Kernels kernels,
+      Workers workers) {
     this.plan = plan;
     this.slots = slots;
     this.inputs = inputs;
     this.outputs = outputs;
+    this.kernels = kernels;
+    this.workers = workers;
+    List<Node> nodes = plan.nodes();
+    compiled = new Operator.Compiled[nodes.size()];
+    inferences = new Inference[nodes.size()];
+    contents = new Tensor[slots.size()];
     signature = new long[inputs.length][];
     dims = new long[slots.size()][];
     regions = new Region[slots.size()];
     homes = new Home[slots.size()];
+    steps = new Operator.Step[nodes.size()];
+    outputHomes = new Home[outputs.length];
+    outputRegions = new Region[outputs.length];
+    outputShapes = new Shape[outputs.length];
+    outputBytes = new long[outputs.length];
+    outputViews = new Tensor[outputs.length];
+    List<View> lookingInto = new ArrayList<>();
+    try {
+      workspaceBytes = make(nodes, lookingInto);
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+    views = lookingInto.toArray(new View[0]);
+  }
+
+  private long make(List<Node> nodes, List<View> lookingInto) {
     int[] root = new int[slots.size()];
     Arrays.setAll(root, i -> i);
     for (int i = 0; i < inputs.length; i++) {
@@ -85,6 +126,10 @@ final class Layout {
       int slot = slots.get(inputs[i].value);
       dims[slot] = signature[i];
       regions[slot] = inputs[i].region;
+      if (plan.steers(inputs[i].value)) {
+        steered = true;
+        contents[slot] = inputs[i].content.copy(arena());
+      }
     }
     slots.forEach(
         (value, slot) -> {
@@ -94,50 +139,44 @@ final class Layout {
             regions[slot] = buffer == null ? null : new Region(buffer);
           }
         });
-
-    List<Node> nodes = plan.nodes();
-    boolean[] used = new boolean[slots.size()];
-    for (int i = 0; i < nodes.size(); i++) {
-      plan.compiled(i).operands(nodes.get(i)).forEach(value -> used[slots.get(value)] = true);
-    }
-    for (Execution.Operand output : outputs) {
-      used[slots.get(output.value)] = true;
-    }
-    List<View> lookingInto = new ArrayList<>();
     for (int i = 0; i < nodes.size(); i++) {
       try {
-        size(i, nodes.get(i), used, root, lookingInto);
+        size(i, nodes.get(i));
       } catch (ArithmeticException e) {
         throw beyondCounting(nodes.get(i), e);
       }
     }
-    views = lookingInto.toArray(new View[0]);
+    boolean[] used = used(nodes);
     for (int i = 0; i < nodes.size(); i++) {
-      for (Value value : plan.compiled(i).operands(nodes.get(i))) {
-        live(root[slots.get(value)], i);
+      try {
+        settle(i, nodes.get(i), used, root, lookingInto);
+      } catch (ArithmeticException e) {
+        throw beyondCounting(nodes.get(i), e);
+      }
+    }
+    for (int i = 0; i < nodes.size(); i++) {
+      if (isUsed(nodes.get(i), used)) {
+        for (Value value : compiled[i].operands(nodes.get(i))) {
+          live(root[slots.get(value)], i);
+        }
       }
     }
     for (Execution.Operand output : outputs) {
       live(root[slots.get(output.value)], FOREVER);
     }
-    steps = new Operator.Step[nodes.size()];
     for (int i = 0; i < nodes.size(); i++) {
       Node node = nodes.get(i);
       boolean isView = root[slots.get(node.outputs().get(0))] != slots.get(node.outputs().get(0));
-      boolean isUsed = node.outputs().stream().anyMatch(value -> used[slots.get(value)]);
       try {
-        steps[i] = isView || !isUsed ? null : plan.compiled(i).bind(new Operands(i, node));
+        steps[i] =
+            isView || !isUsed(node, used)
+                ? null
+                : compiled[i].bind(new Operands(i, node, inferences[i].node()));
       } catch (ArithmeticException e) {
         throw beyondCounting(node, e);
       }
     }
-    workspaceBytes = arrange();
-
-    outputHomes = new Home[outputs.length];
-    outputRegions = new Region[outputs.length];
-    outputShapes = new Shape[outputs.length];
-    outputBytes = new long[outputs.length];
-    outputViews = new Tensor[outputs.length];
+    long bytes = arrange();
     for (int i = 0; i < outputs.length; i++) {
       int slot = slots.get(outputs[i].value);
       outputHomes[i] = homes[slot];
@@ -145,13 +184,15 @@ final class Layout {
       outputShapes[i] = Shape.of(dims[slot]);
       outputBytes[i] = bytes(outputs[i].value, dims[slot]);
     }
+    return bytes;
   }
 
-  /** Gives a node's outputs their sizes, and homes where they are used. */
-  private void size(int index, Node node, boolean[] used, int[] root, List<View> lookingInto) {
+  /** Works out the sizes of a node's outputs, and what they contain where that steers. */
+  private void size(int index, Node node) {
+    Node known = withContents(node);
     Inference inference =
         new Inference(
-            node,
+            known,
             node.inputs().stream()
                 .map(
                     value ->
@@ -159,16 +200,149 @@ final class Layout {
                             ? null
                             : Arrays.stream(dims[slots.get(value)]).mapToObj(Dim::of).toList())
                 .toList());
-    node.operator().infer(inference);
+    inferences[index] = inference;
+    compiled[index] = plan.compiled(index);
+    if (node.operator() instanceof ControlOperator control) {
+      long[][] sizes = new long[node.inputs().size()][];
+      Arrays.setAll(
+          sizes, i -> node.inputs().get(i) == null ? null : dims[slots.get(node.inputs().get(i))]);
+      ControlOperator.Running running =
+          control.prepare(compiled[index], known, sizes, kernels, workers);
+      owned.add(running);
+      compiled[index] = running;
+      for (int k = 0; k < node.outputs().size(); k++) {
+        dims[slots.get(node.outputs().get(k))] = running.outputDims(k);
+      }
+    } else {
+      node.operator().infer(inference);
+      if (compiled[index] == null) {
+        try (Arena scratch = Arena.ofConfined()) {
+          compiled[index] = plan.compile(known, scratch, owned);
+        }
+      }
+      for (int k = 0; k < node.outputs().size(); k++) {
+        dims[slots.get(node.outputs().get(k))] =
+            inference.outputDims().get(k).stream().mapToLong(Dim::size).toArray();
+      }
+    }
+    if (node.outputs().stream().anyMatch(plan::steers)) {
+      evaluate(index, node);
+    }
+  }
+
+  /** The node with constants in the place of what steers it. */
+  private Node withContents(Node node) {
+    if (!Steering.steers(node)) {
+      return node;
+    }
+    List<Value> inputs = new ArrayList<>(node.inputs());
+    for (int i = 0; i < inputs.size(); i++) {
+      Value value = inputs.get(i);
+      if (value != null && value.constant() == null && node.operator().steers(node, i)) {
+        int slot = slots.get(value);
+        List<Dim> sizes = Arrays.stream(dims[slot]).mapToObj(Dim::of).toList();
+        inputs.set(
+            i, new Value(value.name(), value.type(), sizes, Constant.of(contents[slot])));
+      }
+    }
+    return new Node(node.name(), node.operator(), node.attributes(), inputs, node.outputs());
+  }
+
+  /** Runs a node now: its outputs must be known before the layout goes on. */
+  private void evaluate(int index, Node node) {
+    long view = node.operator() instanceof ControlOperator
+        ? -1
+        : node.operator().viewOffset(inferences[index]);
+    if (view >= 0) {
+      Value input = node.inputs().get(0);
+      Tensor whole = content(input);
+      int slot = slots.get(node.outputs().get(0));
+      contents[slot] =
+          Tensor.wrap(
+              whole.segment().asSlice(view * whole.dtype().bytes()), whole.dtype(), dims[slot]);
+      return;
+    }
+    try (Evaluation now = new Evaluation(node)) {
+      Operator.Step step = compiled[index].bind(now);
+      step.run(kernels);
+      kernels.synchronize();
+      for (int k = 0; k < node.outputs().size(); k++) {
+        Value output = node.outputs().get(k);
+        int slot = slots.get(output);
+        if (plan.steers(output)) {
+          contents[slot] =
+              Tensor.allocate(arena(), plan.device().stored(output.type()), dims[slot]);
+          kernels.download(now.output(k), contents[slot]);
+        }
+      }
+    }
+  }
+
+  /** What a value contains, contiguous. */
+  private Tensor content(Value value) {
+    if (value.constant() != null) {
+      return value.constant().tensor(arena()).contiguous(arena());
+    }
+    Tensor content = contents[slots.get(value)];
+    if (content == null) {
+      throw new IllegalStateException(value.name() + " steers, but is not known ahead");
+    }
+    return content;
+  }
+
+  private Arena arena() {
+    if (arena == null) {
+      arena = Arena.ofShared();
+    }
+    return arena;
+  }
+
+  /** Which values a step reads or somebody asked for. */
+  private boolean[] used(List<Node> nodes) {
+    boolean[] used = new boolean[slots.size()];
+    for (Execution.Operand output : outputs) {
+      used[slots.get(output.value)] = true;
+    }
+    for (int i = nodes.size() - 1; i >= 0; i--) {
+      Node node = nodes.get(i);
+      if (isUsed(node, used)) {
+        compiled[i].operands(node).forEach(value -> used[slots.get(value)] = true);
+      }
+    }
+    slots.forEach(
+        (value, slot) -> {
+          if (value.constant() != null && used[slot] && regions[slot] == null) {
+            try (Arena scratch = Arena.ofConfined()) {
+              regions[slot] = new Region(plan.buffer(value, scratch, owned));
+            }
+          }
+        });
+    return used;
+  }
+
+  private boolean isUsed(Node node, boolean[] used) {
+    for (Value output : node.outputs()) {
+      if (used[slots.get(output)]) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Gives a node's outputs homes where they are used. */
+  private void settle(
+      int index, Node node, boolean[] used, int[] root, List<View> lookingInto) {
     for (int k = 0; k < node.outputs().size(); k++) {
       int slot = slots.get(node.outputs().get(k));
-      dims[slot] = inference.outputDims().get(k).stream().mapToLong(Dim::size).toArray();
       if (!used[slot]) {
         continue;
       }
       long bytes = bytes(node.outputs().get(k), dims[slot]);
       regions[slot] = new Region();
-      long offset = k == 0 ? node.operator().viewOffset(inference) : -1;
+      long offset =
+          k == 0 && !(node.operator() instanceof ControlOperator)
+              ? node.operator().viewOffset(inferences[index])
+              : -1;
       if (offset >= 0) {
         int of = slots.get(node.inputs().get(0));
         root[slot] = root[of];
@@ -242,14 +416,49 @@ final class Layout {
         cause);
   }
 
-  /** Whether it was made for the sizes the inputs have now. */
+  /** Whether it was made for the sizes the inputs have now, and for what steers in them. */
   boolean fits(Execution.Operand[] given) {
     for (int i = 0; i < given.length; i++) {
       if (!Arrays.equals(signature[i], given[i].dims)) {
         return false;
       }
     }
+    return isSteeredBy(given);
+  }
+
+  /** Whether what steers is what it was when this was made. */
+  boolean isSteeredBy(Execution.Operand[] given) {
+    for (int i = 0; steered && i < given.length; i++) {
+      Tensor known = plan.steers(given[i].value) ? contents[slots.get(given[i].value)] : null;
+      if (known != null && known.segment().mismatch(given[i].content.segment()) >= 0) {
+        return false;
+      }
+    }
     return true;
+  }
+
+  /** Whether it holds for certain contents of inputs only. */
+  boolean isSteered() {
+    return steered;
+  }
+
+  /** Gives back what was made for it alone. */
+  @Override
+  public void close() {
+    for (AutoCloseable resource : owned) {
+      try {
+        resource.close();
+      } catch (RuntimeException e) {
+        throw e;
+      } catch (Exception e) {
+        throw new IllegalStateException(e);
+      }
+    }
+    owned.clear();
+    if (arena != null) {
+      arena.close();
+      arena = null;
+    }
   }
 
   long workspaceBytes() {
@@ -355,10 +564,12 @@ final class Layout {
   private final class Operands implements Binding {
     private final int index;
     private final Node node;
+    private final Node known;
 
-    Operands(int index, Node node) {
+    Operands(int index, Node node, Node known) {
       this.index = index;
       this.node = node;
+      this.known = known;
     }
 
     private int slot(List<Value> values, int position) {
@@ -367,7 +578,7 @@ final class Layout {
 
     @Override
     public Node node() {
-      return node;
+      return known;
     }
 
     @Override
@@ -410,6 +621,87 @@ final class Layout {
       Home home = new Home(new Region(), bytes, index);
       all.add(home);
       return home.region;
+    }
+  }
+
+  /** The operands of one node that is run while the layout is made, in memory of their own. */
+  private final class Evaluation implements Binding, AutoCloseable {
+    private final Node node;
+    private final List<Buffer> buffers = new ArrayList<>();
+    private final Region[] in;
+    private final Region[] out;
+
+    Evaluation(Node node) {
+      this.node = node;
+      in = new Region[node.inputs().size()];
+      out = new Region[node.outputs().size()];
+    }
+
+    private Region allocate(long bytes) {
+      Buffer buffer = plan.device().allocate(Math.max(bytes, 1));
+      buffers.add(buffer);
+      return new Region(buffer, 0, bytes);
+    }
+
+    @Override
+    public Node node() {
+      return withContents(node);
+    }
+
+    @Override
+    public boolean has(int input) {
+      return input < in.length && node.inputs().get(input) != null;
+    }
+
+    @Override
+    public Region input(int input) {
+      if (in[input] == null) {
+        Value value = node.inputs().get(input);
+        in[input] = allocate(bytes(value, inputDims(input)));
+        kernels.upload(content(value), in[input]);
+      }
+      return in[input];
+    }
+
+    @Override
+    public Region output(int output) {
+      if (output >= out.length) {
+        return null;
+      }
+      if (out[output] == null) {
+        out[output] = allocate(bytes(node.outputs().get(output), outputDims(output)));
+      }
+      return out[output];
+    }
+
+    @Override
+    public long[] inputDims(int input) {
+      return dims[slots.get(node.inputs().get(input))];
+    }
+
+    @Override
+    public long[] outputDims(int output) {
+      return dims[slots.get(node.outputs().get(output))];
+    }
+
+    @Override
+    public DType inputType(int input) {
+      return plan.device().stored(node.inputs().get(input).type());
+    }
+
+    @Override
+    public DType outputType(int output) {
+      return plan.device().stored(node.outputs().get(output).type());
+    }
+
+    @Override
+    public Region scratch(long bytes) {
+      return allocate(bytes);
+    }
+
+    @Override
+    public void close() {
+      buffers.forEach(Buffer::close);
     }
   }
 }

@@ -34,6 +34,7 @@ public final class Operators {
     list.addAll(PoolOperators.all());
     list.add(new BatchNormalizationOperator());
     list.add(new CrossEntropyOperator());
+    list.addAll(ControlOperator.all());
     list.forEach(operator -> ALL.put(operator.type(), operator));
   }
 

@@ -33,6 +33,9 @@ public final class Plan implements AutoCloseable {
   private final Map<Value, Buffer> constants = new HashMap<>();
   private final List<AutoCloseable> owned = new ArrayList<>();
   private final AtomicInteger executions = new AtomicInteger();
+  private final WeightFormat format;
+  private final Set<Value> steering;
+  private final Set<Value> used;
 
   /**
    * A plan on the {@linkplain Devices#best() best device} for values of the given names, with
@@ -89,8 +92,12 @@ public final class Plan implements AutoCloseable {
     }
     this.inputs = graph.inputs().stream().filter(needed::contains).toList();
     this.nodes = Fusion.fuse(kept, outputs);
+    this.format = format;
+    this.steering = Steering.of(nodes);
+    this.used = new HashSet<>(outputs);
+    nodes.forEach(node -> node.inputs().stream().filter(v -> v != null).forEach(used::add));
     try (Arena scratch = Arena.ofConfined()) {
-      compile(scratch, format);
+      compile(scratch);
     } catch (RuntimeException | Error e) {
       try {
         release();
@@ -101,25 +108,40 @@ public final class Plan implements AutoCloseable {
     }
   }
 
-  private void compile(Arena scratch, WeightFormat format) {
-    Set<Value> used = new HashSet<>(outputs);
-    nodes.forEach(node -> node.inputs().stream().filter(v -> v != null).forEach(used::add));
+  private void compile(Arena scratch) {
     for (Node node : nodes) {
-      Compilation compilation =
-          new Compilation(node, device, format, scratch, owned, used::contains);
-      compiled.add(node.operator().compile(compilation));
+      boolean later = Steering.steers(node) && !(node.operator() instanceof ControlOperator);
+      compiled.add(later ? null : compile(node, scratch, owned));
     }
     Set<Value> loose = new LinkedHashSet<>(outputs);
     for (int i = 0; i < nodes.size(); i++) {
-      loose.addAll(compiled.get(i).operands(nodes.get(i)));
+      if (compiled.get(i) != null) {
+        loose.addAll(compiled.get(i).operands(nodes.get(i)));
+      }
     }
     for (Value value : loose) {
       if (value.constant() != null) {
-        Buffer buffer = device.constant(value.constant().tensor(scratch), value.name());
-        owned.add(buffer);
-        constants.put(value, buffer);
+        constants.put(value, buffer(value, scratch, owned));
       }
     }
+  }
+
+  /** Prepares a node; what it packs goes to {@code owner}. */
+  Operator.Compiled compile(Node node, Arena scratch, List<AutoCloseable> owner) {
+    return node.operator()
+        .compile(new Compilation(node, device, format, scratch, owner, used::contains));
+  }
+
+  /** A constant on the device. */
+  Buffer buffer(Value value, Arena scratch, List<AutoCloseable> owner) {
+    Buffer buffer = device.constant(value.constant().tensor(scratch), value.name());
+    owner.add(buffer);
+    return buffer;
+  }
+
+  /** Whether a value must be known before a layout is made. */
+  boolean steers(Value value) {
+    return steering.contains(value);
   }
 
   /** The graph it was made from. */
@@ -172,6 +194,7 @@ public final class Plan implements AutoCloseable {
     executions.decrementAndGet();
   }
 
+  /** What a node was compiled to; {@code null} where that waits for what steers it. */
   Operator.Compiled compiled(int node) {
     return compiled.get(node);
   }

@@ -83,6 +83,7 @@ record RecurrentOperator(Cell cell, Constant table) implements Operator {
     Value tokens = gather.inputs().get(1);
     Constant table = gather.inputs().get(0).constant();
     if (table == null
+        || layer.inputs().get(1).constant() == null
         || table.shape().rank() != 2
         || tokens.rank() != 2
         || table.shape().elements() == 0) {
@@ -163,6 +164,16 @@ record RecurrentOperator(Cell cell, Constant table) implements Operator {
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(node.name() + ": " + e.getMessage(), e);
     }
+  }
+
+  /** Weights are packed: all inputs but the sequences, their lengths and the states. */
+  @Override
+  public boolean steers(Node node, int input) {
+    return input == 1
+        || input == 2
+        || input == BIAS
+        || (input == PEEPHOLES && cell == Cell.LSTM)
+        || input >= PROJECTION;
   }
 
   @Override

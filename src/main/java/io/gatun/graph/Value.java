@@ -13,6 +13,7 @@ public final class Value {
   private final List<Dim> dims;
   private final Constant constant;
   private Node producer;
+  private List<Dim> sizes;
 
   Value(String name, DType type, List<Dim> dims, Constant constant) {
     this.name = name;
@@ -23,6 +24,18 @@ public final class Value {
 
   void producer(Node node) {
     producer = node;
+  }
+
+  void sizes(List<Dim> known) {
+    sizes = known;
+  }
+
+  /**
+   * What it contains where that is one size or a list of sizes of other values, {@code null} in the
+   * place of one that is not known; else {@code null}.
+   */
+  List<Dim> sizes() {
+    return sizes;
   }
 
   /** The name; unique in its graph. */
