@@ -3,9 +3,13 @@
  *
  * <p>The incubator module of the Vector API is optional. Where it is missing the plain kernels are
  * used, and one warning names the flag to add: {@code --add-modules jdk.incubator.vector}.
+ *
+ * <p>Files of Keras are read through jHDF, where it is there: {@code io.jhdf:jhdf}, on the module
+ * path with {@code --add-modules io.jhdf}.
  */
 module io.gatun {
   requires static jdk.incubator.vector;
+  requires static io.jhdf;
   requires com.fasterxml.jackson.core;
   requires io.gatun.bindings;
 

@@ -34,6 +34,19 @@ final class InflatedMember implements AutoCloseable {
     this.member = member;
   }
 
+  /** The bytes of a member: where they lie, or inflated into memory of the file's arena. */
+  static MemorySegment bytes(MappedFile file, ZipDirectory.Member member) {
+    if (member.method() == ZipDirectory.STORED) {
+      return file.slice(member.dataOffset(), member.bytes(), member.name());
+    }
+    try (InflatedMember in = open(file, member)) {
+      MemorySegment bytes = file.arena().allocate(member.bytes(), 8);
+      in.read(bytes);
+      in.finish();
+      return bytes;
+    }
+  }
+
   static InflatedMember open(MappedFile file, ZipDirectory.Member member) {
     long claimed = member.bytes();
     // An empty block takes two bytes and makes none.

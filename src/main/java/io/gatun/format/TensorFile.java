@@ -10,6 +10,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -43,7 +44,13 @@ public final class TensorFile implements NamedTensors, AutoCloseable {
     /** One numpy array. */
     NPY("npy"),
     /** A zip file of numpy arrays. */
-    NPZ("npz");
+    NPZ("npz"),
+    /** HDF5, as Keras 2 writes models and weights; read where jHDF is there. */
+    HDF5("Keras HDF5"),
+    /** A zip file of a model and its weights, as Keras 3 writes it; read where jHDF is there. */
+    KERAS("Keras"),
+    /** A state dictionary of PyTorch in its zip format. */
+    PYTORCH("PyTorch");
 
     private final String label;
 
@@ -57,13 +64,16 @@ public final class TensorFile implements NamedTensors, AutoCloseable {
     }
   }
 
+  /** How an HDF5 file begins. */
+  static final String HDF5_SIGNATURE = "\u0089HDF\r\n\u001a\n";
+
   private final MappedFile file;
   private final Format format;
   private final Map<String, Supplier<Tensor>> sources;
   private final Map<String, String> metadata;
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();
 
-  private TensorFile(
+  TensorFile(
       MappedFile file,
       Format format,
       Map<String, Supplier<Tensor>> sources,
@@ -106,17 +116,37 @@ public final class TensorFile implements NamedTensors, AutoCloseable {
             sources(header.tensors(), entry -> Safetensors.tensor(file, entry)),
             header.metadata());
       }
-      case NPZ ->
-          new TensorFile(
-              file,
-              Format.NPZ,
-              sources(Npz.arrays(file), member -> Npz.read(file, member)),
-              Map.of());
+      case NPZ -> readZip(file);
+      case HDF5 -> of(file, Format.HDF5, KerasFile.readHdf5(file, Optional.empty()));
       case NPY -> {
         Tensor array = Npy.read(file);
         yield new TensorFile(file, Format.NPY, Map.of(stem(file.path()), () -> array), Map.of());
       }
+      default -> throw new AssertionError("told by what is in a zip file");
     };
+  }
+
+  private static TensorFile readZip(MappedFile file) {
+    Map<String, ZipDirectory.Member> members = ZipDirectory.read(file);
+    if (KerasFile.isKeras(members)) {
+      return of(file, Format.KERAS, KerasFile.readZip(file, members));
+    }
+    Optional<String> pickle = TorchFile.pickle(members);
+    if (pickle.isPresent()) {
+      Map<String, Supplier<Tensor>> tensors = TorchFile.read(file, members, pickle.get());
+      return new TensorFile(file, Format.PYTORCH, tensors, Map.of());
+    }
+    return new TensorFile(
+        file, Format.NPZ, sources(Npz.arrays(file), member -> Npz.read(file, member)), Map.of());
+  }
+
+  /** The weights of a Keras file as a file of tensors. */
+  static TensorFile of(MappedFile file, Format format, KerasFile keras) {
+    return new TensorFile(
+        file,
+        format,
+        sources(keras.paths(), keras.hdf()::tensor),
+        keras.version() == null ? Map.of() : Map.of("keras_version", keras.version()));
   }
 
   private static <T> Map<String, Supplier<Tensor>> sources(
@@ -136,11 +166,17 @@ public final class TensorFile implements NamedTensors, AutoCloseable {
     if (text.startsWith("PK\3\4") || text.startsWith("PK\5\6") || extension.equals("npz")) {
       return Format.NPZ;
     }
+    if (text.startsWith(HDF5_SIGNATURE)) {
+      return Format.HDF5;
+    }
     if (extension.equals("safetensors") || (text.length() > 8 && text.charAt(8) == '{')) {
       return Format.SAFETENSORS;
     }
     throw file.error(
-        0, foreign(text, extension) + ", expected safetensors, npz or npy as a file of tensors");
+        0,
+        foreign(text, extension)
+            + ", expected safetensors, npz, npy, Keras or PyTorch's zip format as a file of"
+            + " tensors");
   }
 
   /** Names what else people have, so that they know what to convert. */
@@ -148,11 +184,9 @@ public final class TensorFile implements NamedTensors, AutoCloseable {
     if (start.isEmpty()) {
       return "the file is empty";
     }
-    if (start.startsWith("\u0089HDF")) {
-      return "this is HDF5 (as Keras writes it)";
-    }
     if (start.startsWith("\u0080") && start.length() > 1 && start.charAt(1) <= 5) {
-      return "this is a Python pickle, which is a program and never run";
+      return "this is a Python pickle outside of a zip file, as PyTorch before 1.6 wrote it, which"
+          + " is a program and never run; torch.save or safetensors of today write what can be read";
     }
     return extension.isEmpty()
         ? "unknown kind of file"

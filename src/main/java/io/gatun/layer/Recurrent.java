@@ -22,7 +22,8 @@ import java.util.function.Function;
  * Gru} and {@link Lstm} have in common. The equations are those of {@link
  * io.gatun.kernel.RecurrentSpec}.
  *
- * <p>The input is {@code [time, batch, input]}. Values that a layer called {@code rnn} adds:
+ * <p>The input is {@code [time, batch, input]} unless {@link Builder#batchFirst} is told. Values
+ * that a layer called {@code rnn} adds:
  *
  * <ul>
  *   <li>{@code rnn}: the sequence output {@code [time, batch, output]}; with {@code
@@ -46,6 +47,7 @@ public abstract sealed class Recurrent implements Layer permits SimpleRnn, Gru, 
   private final boolean reversed;
   private final boolean goBackwards;
   private final boolean returnSequences;
+  private final boolean batchFirst;
   private final float clip;
   private final float epsilon;
   private final boolean resetAfter;
@@ -59,6 +61,7 @@ public abstract sealed class Recurrent implements Layer permits SimpleRnn, Gru, 
     this.reversed = builder.reversed;
     this.goBackwards = builder.goBackwards;
     this.returnSequences = builder.returnSequences;
+    this.batchFirst = builder.batchFirst;
     this.clip = builder.clip;
     this.epsilon = builder.epsilon;
     this.coupled = builder.coupled;
@@ -175,7 +178,12 @@ public abstract sealed class Recurrent implements Layer permits SimpleRnn, Gru, 
   public final Result unroll(Graph.Builder graph, Value input, Value lengths, State initial) {
     if (input.rank() != 3 || !input.dim(2).matches(Dim.of(inputSize()))) {
       throw new ShapeException(
-          name + ": input is " + input + ", expected [time, batch, " + inputSize() + "]");
+          name
+              + ": input is "
+              + input
+              + (batchFirst ? ", expected [batch, time, " : ", expected [time, batch, ")
+              + inputSize()
+              + "]");
     }
     List<Value> in = new ArrayList<>();
     in.add(input);
@@ -218,7 +226,7 @@ public abstract sealed class Recurrent implements Layer permits SimpleRnn, Gru, 
                 "hidden_size",
                 hiddenSize(),
                 "layout",
-                2,
+                batchFirst ? 1 : 2,
                 "clip",
                 clip > 0 ? clip : null,
                 "epsilon",
@@ -251,7 +259,9 @@ public abstract sealed class Recurrent implements Layer permits SimpleRnn, Gru, 
     String valueName = name + ".initial." + what;
     return directions() == 1
         ? graph.input(valueName, type, batch, size)
-        : graph.input(valueName, type, 2, batch, size);
+        : batchFirst
+            ? graph.input(valueName, type, batch, 2, size)
+            : graph.input(valueName, type, 2, batch, size);
   }
 
   private Value rows(Graph.Builder graph, Value state, int size, String what) {
@@ -266,7 +276,7 @@ public abstract sealed class Recurrent implements Layer permits SimpleRnn, Gru, 
       return graph.node(
           name + ".initial." + what + ".directions",
           "Unsqueeze",
-          Attributes.of("axes", new long[] {0}),
+          Attributes.of("axes", new long[] {batchFirst ? 1 : 0}),
           state);
     }
     return state;
@@ -367,7 +377,7 @@ public abstract sealed class Recurrent implements Layer permits SimpleRnn, Gru, 
                 Attributes.of(
                     "starts", new long[] {-1},
                     "ends", new long[] {Integer.MIN_VALUE},
-                    "axes", new long[] {0},
+                    "axes", new long[] {batchFirst ? 1 : 0},
                     "steps", new long[] {-1}),
                 steps);
       }
@@ -397,9 +407,10 @@ public abstract sealed class Recurrent implements Layer permits SimpleRnn, Gru, 
           steps);
     }
 
-    /** Takes {@code [directions, batch, size]} apart and joins it. */
+    /** Takes {@code [directions, batch, size]} apart and joins it; batch first where that is so. */
     private Value last(Graph.Builder graph, Value states, String what) {
-      Attributes first = Attributes.of("axes", new long[] {0});
+      int axis = batchFirst ? 1 : 0;
+      Attributes first = Attributes.of("axes", new long[] {axis});
       String valueName = name + "." + what;
       if (merge == null) {
         return graph.node(valueName, "Squeeze", first, states);
@@ -414,7 +425,7 @@ public abstract sealed class Recurrent implements Layer permits SimpleRnn, Gru, 
                 Attributes.of(
                     "starts", new long[] {d},
                     "ends", new long[] {d + 1},
-                    "axes", new long[] {0}),
+                    "axes", new long[] {axis}),
                 states);
         each.add(graph.node(direction, "Squeeze", first, part));
       }
@@ -425,7 +436,7 @@ public abstract sealed class Recurrent implements Layer permits SimpleRnn, Gru, 
       return graph.node(
           valueName,
           merge.reduction(),
-          Attributes.of("axes", new long[] {0}, "keepdims", 0),
+          Attributes.of("axes", new long[] {axis}, "keepdims", 0),
           states);
     }
 
@@ -510,6 +521,7 @@ public abstract sealed class Recurrent implements Layer permits SimpleRnn, Gru, 
     private boolean reversed;
     private boolean goBackwards;
     private boolean returnSequences = true;
+    private boolean batchFirst;
     private float clip;
     private float epsilon;
     private int hiddenSize;
@@ -566,6 +578,15 @@ public abstract sealed class Recurrent implements Layer permits SimpleRnn, Gru, 
      */
     public B returnSequences(boolean all) {
       this.returnSequences = all;
+      return self();
+    }
+
+    /**
+     * Input and sequence output are {@code [batch, time, …]}, and states of two directions {@code
+     * [batch, 2, …]}.
+     */
+    public B batchFirst() {
+      this.batchFirst = true;
       return self();
     }
 

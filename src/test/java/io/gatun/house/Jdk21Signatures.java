@@ -33,7 +33,12 @@ public final class Jdk21Signatures implements AutoCloseable {
 
   /** Class files that are neither ours nor the JDK's; their own callers see to them. */
   private static final List<String> LIBRARIES =
-      List.of("com/fasterxml/jackson/", "picocli/", "org/openjdk/jmh/", "com/google/errorprone/");
+      List.of(
+          "com/fasterxml/jackson/",
+          "io/jhdf/",
+          "picocli/",
+          "org/openjdk/jmh/",
+          "com/google/errorprone/");
 
   /** Their methods take any descriptor: the call site's is not the declaration's. */
   private static final Set<String> SIGNATURE_POLYMORPHIC =

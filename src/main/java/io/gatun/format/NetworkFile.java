@@ -1,0 +1,137 @@
+package io.gatun.format;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+
+/**
+ * Opens a network as people have it, whatever its format: a model folder (see {@link ModelFolder}),
+ * or a model of Keras (HDF5, the zip file of Keras 3, or a description in JSON beside its weights).
+ * What it is, is told by its content.
+ *
+ * <pre>{@code
+ * try (Model model = NetworkFile.open(Path.of("model.keras"))) {
+ *   Graph graph = model.network();
+ * }
+ * }</pre>
+ *
+ * <p>A file of weights alone (safetensors, npz, PyTorch) does not say what network they are of: it
+ * goes into a model folder, whose {@code model.json} does.
+ *
+ * <p>Stateless and thread-safe.
+ */
+public final class NetworkFile {
+  private static final String KERAS_CONFIG = "config.json";
+  private static final String KERAS_WEIGHTS = "model.weights.h5";
+
+  private NetworkFile() {}
+
+  /**
+   * Opens a network with the weights that it has or names.
+   *
+   * @param path a folder or a file
+   * @return the network; the caller closes it
+   * @throws IOException if there is no such file, or it cannot be read
+   * @throws ModelFormatException if it is of no format that is known, damaged, or has something in
+   *     it that is not supported, which the message names
+   */
+  public static Model open(Path path) throws IOException {
+    return open(path, Optional.empty());
+  }
+
+  /**
+   * Opens a network, with other weights if they are given.
+   *
+   * @param path a folder or a file
+   * @param weights a file of weights, for a model folder or a description of Keras
+   * @return the network; the caller closes it
+   * @throws IOException if there is no such file, or it cannot be read
+   * @throws ModelFormatException if it is of no format that is known, damaged, or has something in
+   *     it that is not supported, which the message names
+   */
+  public static Model open(Path path, Optional<Path> weights) throws IOException {
+    if (Files.isDirectory(path)) {
+      Path config = path.resolve(KERAS_CONFIG);
+      return Files.exists(config) && !Files.exists(path.resolve(ModelFolder.MODEL_FILE))
+          ? description(config, weights)
+          : ModelFolder.open(path, weights);
+    }
+    if (extension(path).equals("json")) {
+      return description(path, weights);
+    }
+    String start = start(path);
+    if (start.startsWith(TensorFile.HDF5_SIGNATURE) || isKeras(path, start)) {
+      if (weights.isPresent()) {
+        throw ModelFormatException.in(path, "has its weights in it, and takes no others");
+      }
+      return KerasModel.open(path);
+    }
+    throw ModelFormatException.in(path, foreign(path, start));
+  }
+
+  private static Model description(Path path, Optional<Path> weights) throws IOException {
+    Json json = Json.read(path);
+    if (json.kind() != Json.Kind.OBJECT || !json.members().containsKey("class_name")) {
+      return ModelFolder.open(path, weights);
+    }
+    return KerasModel.open(path, json, weights.isPresent() ? weights.get() : beside(path));
+  }
+
+  /** The weights that lie beside a description, under one of the names that people give them. */
+  private static Path beside(Path description) {
+    String name = String.valueOf(description.getFileName());
+    String stem = name.substring(0, name.lastIndexOf('.'));
+    for (String each :
+        List.of(stem + ".weights.h5", stem + ".h5", stem + "_weights.h5", KERAS_WEIGHTS)) {
+      Path weights = description.resolveSibling(each);
+      if (Files.exists(weights)) {
+        return weights;
+      }
+    }
+    throw ModelFormatException.in(
+        description,
+        "describes a model of Keras, and there is no "
+            + stem
+            + ".weights.h5 beside it; give its weights");
+  }
+
+  private static String start(Path path) throws IOException {
+    if (!Files.isRegularFile(path)) {
+      MappedFile.open(path).close(); // says what is wrong
+    }
+    try (InputStream in = Files.newInputStream(path)) {
+      return new String(in.readNBytes(16), StandardCharsets.ISO_8859_1);
+    }
+  }
+
+  private static boolean isKeras(Path path, String start) throws IOException {
+    if (!start.startsWith("PK")) {
+      return false;
+    }
+    try (MappedFile file = MappedFile.open(path)) {
+      return KerasFile.isKeras(ZipDirectory.read(file));
+    }
+  }
+
+  private static String foreign(Path path, String start) {
+    boolean weights =
+        start.startsWith("PK")
+            || extension(path).equals("safetensors")
+            || List.of("npz", "npy", "pt", "pth").contains(extension(path));
+    return weights
+        ? "has weights alone; a model.json beside it says what network they are of, see"
+            + " docs/model-folder.md"
+        : "is no network of a kind that is known: a model folder or a model.json, or Keras' .h5,"
+            + " .keras or JSON with weights beside it";
+  }
+
+  private static String extension(Path path) {
+    String name = String.valueOf(path.getFileName());
+    return name.substring(name.lastIndexOf('.') + 1).toLowerCase(Locale.ROOT);
+  }
+}
