@@ -4,7 +4,6 @@ import io.gatun.graph.Graph;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -74,30 +73,24 @@ final class KerasModel {
     unused.removeAll(used);
     Json config = keras.model().get().fields().require("config");
     String name =
-        config.kind() == Json.Kind.OBJECT ? config.fields().string("name", stem(path)) : stem(path);
+        config.kind() == Json.Kind.OBJECT
+            ? config.fields().string("name", NetworkFile.stem(path))
+            : NetworkFile.stem(path);
     String text =
         "Keras"
             + (keras.version() == null ? "" : " " + keras.version())
             + ", "
             + KerasJson.className(keras.model().get());
-    return new Model(
+    return Model.of(
         path,
         new Model.Description(name, Model.Kind.NETWORK, text, null, null),
+        graph,
         tensors,
-        Map.of("network", graph),
-        new Model.Links(List.of(), List.of(), null),
-        new Model.Codecs(null, null, null),
-        Model.Generation.DEFAULT,
+        tensors::close,
         unused);
   }
 
   private static boolean isZip(MappedFile file) {
     return file.size() >= 4 && file.integer(0, "start of the file") == ZipDirectory.LOCAL_SIGNATURE;
-  }
-
-  private static String stem(Path path) {
-    String name = String.valueOf(path.getFileName());
-    int dot = name.lastIndexOf('.');
-    return dot > 0 ? name.substring(0, dot) : name;
   }
 }

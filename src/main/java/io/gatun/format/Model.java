@@ -9,7 +9,7 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * A network as {@link ModelFolder#open} found it: its graphs, how text becomes their tokens and
+ * A network as {@link NetworkFile#open} found it: its graphs, how text becomes their tokens and
  * back, and how it likes to be run. Nothing is computed here; plans are made from the graphs.
  *
  * <p>What the graphs of the two shapes of models have in common:
@@ -103,6 +103,7 @@ public final class Model implements AutoCloseable {
   private final Path file;
   private final Description description;
   private final TensorFile weights;
+  private final Runnable closing;
   private final Map<String, Graph> graphs;
   private final List<State> states;
   private final List<Memory> memories;
@@ -129,9 +130,32 @@ public final class Model implements AutoCloseable {
       Codecs codecs,
       Generation generation,
       Set<String> unusedWeights) {
+    this(
+        file,
+        description,
+        weights,
+        weights == null ? () -> {} : weights::close,
+        graphs,
+        links,
+        codecs,
+        generation,
+        unusedWeights);
+  }
+
+  private Model(
+      Path file,
+      Description description,
+      TensorFile weights,
+      Runnable closing,
+      Map<String, Graph> graphs,
+      Links links,
+      Codecs codecs,
+      Generation generation,
+      Set<String> unusedWeights) {
     this.file = file;
     this.description = description;
     this.weights = weights;
+    this.closing = closing;
     this.graphs = Map.copyOf(graphs);
     this.states = List.copyOf(links.states());
     this.memories = List.copyOf(links.memories());
@@ -141,7 +165,27 @@ public final class Model implements AutoCloseable {
     this.unusedWeights = unusedWeights;
   }
 
-  /** Returns the model file, usually {@code model.json} in its folder. */
+  /** A single network that some other format has, with the weights in the same file. */
+  static Model of(
+      Path file,
+      Description description,
+      Graph network,
+      TensorFile weights,
+      Runnable closing,
+      Set<String> unusedWeights) {
+    return new Model(
+        file,
+        description,
+        weights,
+        closing,
+        Map.of("network", network),
+        new Links(List.of(), List.of(), null),
+        new Codecs(null, null, null),
+        Generation.DEFAULT,
+        unusedWeights);
+  }
+
+  /** Returns the model file: {@code model.json} in its folder, or the network file. */
   public Path file() {
     return file;
   }
@@ -174,13 +218,21 @@ public final class Model implements AutoCloseable {
   /**
    * Returns the opened file of weights; it is closed with this model.
    *
-   * @throws IllegalStateException if the model is a {@link ModelDraft}'s, which has no file yet
+   * @throws IllegalStateException if there is none, see {@link #hasWeightFile}
    */
   public TensorFile weights() {
     if (weights == null) {
-      throw new IllegalStateException(file + ": the weights are being trained and in no file");
+      throw new IllegalStateException(file + ": the weights are in no file of their own");
     }
     return weights;
+  }
+
+  /**
+   * Returns whether the weights are in a file of tensors: not those of a {@link ModelDraft}, which
+   * are being trained, nor those of an ONNX file, which has them within its graph.
+   */
+  public boolean hasWeightFile() {
+    return weights != null;
   }
 
   /** Returns the tensors of the weights that no layer uses, in the order of the file. */
@@ -279,9 +331,7 @@ public final class Model implements AutoCloseable {
    */
   @Override
   public void close() {
-    if (weights != null) {
-      weights.close();
-    }
+    closing.run();
   }
 
   /** Returns name and kind. */

@@ -8,11 +8,12 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Opens a network as people have it, whatever its format: a model folder (see {@link ModelFolder}),
- * or a model of Keras (HDF5, the zip file of Keras 3, or a description in JSON beside its weights).
- * What it is, is told by its content.
+ * an ONNX file (see {@link OnnxModel}), or a model of Keras (HDF5, the zip file of Keras 3, or a
+ * description in JSON beside its weights). What it is, is told by its content.
  *
  * <pre>{@code
  * try (Model model = NetworkFile.open(Path.of("model.keras"))) {
@@ -65,13 +66,43 @@ public final class NetworkFile {
       return description(path, weights);
     }
     String start = start(path);
-    if (start.startsWith(TensorFile.HDF5_SIGNATURE) || isKeras(path, start)) {
-      if (weights.isPresent()) {
-        throw ModelFormatException.in(path, "has its weights in it, and takes no others");
-      }
-      return KerasModel.open(path);
+    boolean keras = start.startsWith(TensorFile.HDF5_SIGNATURE) || isKeras(path, start);
+    if (!keras && !isOnnx(path, start)) {
+      throw ModelFormatException.in(path, foreign(path, start));
     }
-    throw ModelFormatException.in(path, foreign(path, start));
+    if (weights.isPresent()) {
+      throw ModelFormatException.in(path, "has its weights in it, and takes no others");
+    }
+    return keras ? KerasModel.open(path) : onnx(path);
+  }
+
+  /** By its name; else by how the field of the version begins, which comes first. */
+  private static boolean isOnnx(Path path, String start) {
+    return extension(path).equals("onnx")
+        || (start.length() > 2 && start.charAt(0) == 8 && start.charAt(1) < 32);
+  }
+
+  private static Model onnx(Path path) throws IOException {
+    OnnxModel onnx = OnnxModel.open(path);
+    StringBuilder text = new StringBuilder("ONNX");
+    onnx.opsets().forEach((domain, version) -> text.append(' ').append(domain).append(version));
+    if (!onnx.producer().isEmpty()) {
+      text.append(", ").append(onnx.producer());
+    }
+    return Model.of(
+        path,
+        new Model.Description(stem(path), Model.Kind.NETWORK, text.toString(), null, null),
+        onnx.graph(),
+        null,
+        onnx::close,
+        Set.of());
+  }
+
+  /** The name of a file without what tells its kind. */
+  static String stem(Path path) {
+    String name = String.valueOf(path.getFileName());
+    int dot = name.lastIndexOf('.');
+    return dot > 0 ? name.substring(0, dot) : name;
   }
 
   private static Model description(Path path, Optional<Path> weights) throws IOException {
@@ -119,6 +150,9 @@ public final class NetworkFile {
   }
 
   private static String foreign(Path path, String start) {
+    if (start.startsWith("version https://")) {
+      return "is a pointer to a file that Git LFS keeps elsewhere; fetch it with git lfs pull";
+    }
     boolean weights =
         start.startsWith("PK")
             || extension(path).equals("safetensors")
@@ -126,8 +160,8 @@ public final class NetworkFile {
     return weights
         ? "has weights alone; a model.json beside it says what network they are of, see"
             + " docs/model-folder.md"
-        : "is no network of a kind that is known: a model folder or a model.json, or Keras' .h5,"
-            + " .keras or JSON with weights beside it";
+        : "is no network of a kind that is known: a model folder or a model.json, .onnx, or Keras'"
+            + " .h5, .keras or JSON with weights beside it";
   }
 
   private static String extension(Path path) {

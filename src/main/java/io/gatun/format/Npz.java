@@ -193,13 +193,6 @@ public final class Npz {
   static Map<String, ZipDirectory.Member> arrays(MappedFile file) {
     Map<String, ZipDirectory.Member> arrays = new LinkedHashMap<>();
     for (ZipDirectory.Member member : ZipDirectory.read(file).values()) {
-      if (member.name().endsWith("data.pkl")) {
-        throw file.error(
-            member.headerOffset(),
-            "this is a PyTorch checkpoint: its '"
-                + member.name()
-                + "' is a program and never run; save the tensors as safetensors");
-      }
       if (member.name().endsWith(SUFFIX)) {
         String name = member.name().substring(0, member.name().length() - SUFFIX.length());
         arrays.put(name, member);

@@ -396,7 +396,7 @@ class HostileFilesTest {
       zip.putNextEntry(new ZipEntry("archive/data.pkl"));
       zip.write(1);
     }
-    assertRefusedAs("a.pt", out.toByteArray(), "PyTorch checkpoint");
+    assertRefusedAs("a.pt", out.toByteArray(), "the pickle archive/data.pkl asks for");
     ModelFormatException refused =
         assertThrows(ModelFormatException.class, () -> TensorFile.open(folder));
     assertTrue(refused.getMessage().contains("is a folder"), refused.getMessage());

@@ -34,10 +34,10 @@ final class KerasWriter {
       Map<String, WritableGroup> groups = new HashMap<>();
       weights.forEach(
           (layer, own) -> {
-            WritableGroup group = group(groups, all, layer);
             if (!own.isEmpty()) {
-              group.putAttribute(
-                  "weight_names", own.stream().map(Weight::name).toArray(String[]::new));
+              group(groups, all, layer)
+                  .putAttribute(
+                      "weight_names", own.stream().map(Weight::name).toArray(String[]::new));
             }
             for (Weight weight : own) {
               put(groups, all, layer + "/" + weight.name(), weight);

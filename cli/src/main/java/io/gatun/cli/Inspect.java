@@ -94,14 +94,16 @@ final class Inspect implements Callable<Integer> {
     model.description().ifPresent(text -> out.println("  " + text));
     model.origin().ifPresent(origin -> out.println("  from " + origin));
     model.license().ifPresent(license -> out.println("  licence " + license));
-    out.printf(
-        Locale.ROOT,
-        "  weights: %s, %s, %,d bytes, %d tensors%s%n",
-        model.weights().path(),
-        model.weights().format().label(),
-        model.weights().byteSize(),
-        model.weights().names().size(),
-        convention(model).map(name -> ", convention " + name).orElse(""));
+    if (model.hasWeightFile()) {
+      out.printf(
+          Locale.ROOT,
+          "  weights: %s, %s, %,d bytes, %d tensors%s%n",
+          model.weights().path(),
+          model.weights().format().label(),
+          model.weights().byteSize(),
+          model.weights().names().size(),
+          convention(model).map(name -> ", convention " + name).orElse(""));
+    }
     if (!model.unusedWeights().isEmpty()) {
       out.println("  weights that no layer uses: " + String.join(", ", model.unusedWeights()));
     }
@@ -164,6 +166,9 @@ final class Inspect implements Callable<Integer> {
 
   /** What the model file says about whose order of gates and biases its weights have. */
   private static Optional<String> convention(Model model) {
+    if (!model.file().toString().endsWith(".json")) {
+      return Optional.empty();
+    }
     try {
       return Json.read(model.file())
           .fields()

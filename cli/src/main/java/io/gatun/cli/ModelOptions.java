@@ -15,8 +15,9 @@ final class ModelOptions {
       index = "0",
       paramLabel = "MODEL",
       description = {
-        "The model: its folder, or the model.json in it; or a file of Keras (.h5, .keras, or .json",
-        "with its weights beside it)."
+        "The model: its folder, or the model.json in it; an ONNX file; or one of Keras (.h5,"
+            + " .keras,",
+        "or .json with its weights beside it)."
       })
   private Path model;
 
