@@ -43,6 +43,15 @@ public final class Inference {
     return node.inputs().get(input).type();
   }
 
+  /**
+   * The type of what is computed from an input: float32 where it is a smaller float, in which
+   * weights are stored but nothing is computed.
+   */
+  public DType computedType(int input) {
+    DType type = type(input);
+    return type == DType.FLOAT16 || type == DType.BFLOAT16 ? DType.FLOAT32 : type;
+  }
+
   /** An input's sizes. */
   public List<Dim> dims(int input) {
     require(input);

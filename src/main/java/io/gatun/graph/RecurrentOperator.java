@@ -236,7 +236,7 @@ record RecurrentOperator(Cell cell, Constant table) implements Operator {
     }
     // The settings are checked here so that a wrong one is known when the node is added.
     spec(inference.node(), 0, 0, Math.toIntExact(hidden.size()), 0);
-    DType type = inference.type(table == null ? 0 : 1);
+    DType type = inference.computedType(table == null ? 0 : 1);
     if (batchFirst) {
       inference.output(type, batch, time, directions, state);
       inference.output(type, batch, directions, state);

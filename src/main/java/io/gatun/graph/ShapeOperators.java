@@ -617,7 +617,7 @@ final class ShapeOperators {
       }
       List<Dim> dims = new ArrayList<>(inference.dims(1));
       dims.addAll(inference.dims(0).subList(1, rank));
-      inference.output(inference.type(0), dims);
+      inference.output(inference.computedType(0), dims);
     }
 
     @Override

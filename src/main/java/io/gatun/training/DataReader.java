@@ -37,7 +37,8 @@ import java.util.stream.Stream;
  *       {@code label} says which comes {@code first} or {@code last} (the default); {@code labels}
  *       may map what is in the file to other names
  *   <li>{@code pairs}: lines of columns with tabs between, {@code source_column} (0) and {@code
- *       target_column} (1); targets of the same source are all right
+ *       target_column} (1); targets of the same source are all right. {@code replace_in_target}
+ *       maps parts of targets to what is to stand there instead, such as letters of another script
  *   <li>{@code cmudict}: the pronouncing dictionary: words in lower case, their phonemes; {@code
  *       stress} (true) keeps the marks of stress, {@code alphabetic} (true) leaves out entries with
  *       anything but letters. A word's several pronunciations are all right
@@ -213,6 +214,11 @@ final class DataReader {
   private List<Sample> pairs() throws IOException {
     int source = fields.integer("source_column", 0, 0);
     int target = fields.integer("target_column", 0, 1);
+    Map<String, String> replaced = new LinkedHashMap<>();
+    fields
+        .find("replace_in_target")
+        .ifPresent(map -> map.members().forEach((key, to) -> replaced.put(key, to.string())));
+    int longest = replaced.keySet().stream().mapToInt(String::length).max().orElse(0);
     Map<String, Set<String>> targets = new LinkedHashMap<>();
     for (Path file : files()) {
       long number = 0;
@@ -231,10 +237,26 @@ final class DataReader {
         }
         targets
             .computeIfAbsent(columns[source].strip(), key -> new LinkedHashSet<>())
-            .add(columns[target].strip());
+            .add(replaced(columns[target].strip(), replaced, longest));
       }
     }
     return grouped(targets);
+  }
+
+  /** A text with parts of it replaced, from left to right, the longest that fits first. */
+  private static String replaced(String text, Map<String, String> parts, int longest) {
+    StringBuilder result = new StringBuilder();
+    for (int at = 0; at < text.length(); ) {
+      int length = Math.min(longest, text.length() - at);
+      while (length > 0 && !parts.containsKey(text.substring(at, at + length))) {
+        length--;
+      }
+      int end = at + Math.max(1, length);
+      String part = text.substring(at, end);
+      result.append(parts.getOrDefault(part, part));
+      at = end;
+    }
+    return result.toString();
   }
 
   private static List<Sample> grouped(Map<String, Set<String>> targets) {

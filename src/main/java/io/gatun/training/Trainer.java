@@ -61,7 +61,10 @@ public final class Trainer implements AutoCloseable {
   private final Kernels kernels;
   private final List<Shard> shards = new ArrayList<>();
   private final Map<String, Tensor> best = new LinkedHashMap<>();
+
+  /** Batches of the first epoch. Where tokens fill a batch, another epoch may have a few more. */
   private final int epochSteps;
+
   private TrainingState state = new TrainingState();
   private boolean closed;
 
@@ -206,6 +209,7 @@ public final class Trainer implements AutoCloseable {
     return config.output().resolve(CHECKPOINT);
   }
 
+  /** The last step, which schedules and the time left are computed from. */
   private long lastStep() {
     long last = (long) config.epochs() * epochSteps;
     return config.steps() > 0 ? Math.min(last, config.steps()) : last;
@@ -234,19 +238,25 @@ public final class Trainer implements AutoCloseable {
     double before = state.seconds;
     long sequences = 0;
     long last = lastStep();
-    boolean done = state.step >= last || state.stopped;
+    boolean done = state.stopped || state.epoch >= config.epochs() || reached(config.steps());
     while (!done) {
-      int epoch = (int) (state.step / epochSteps);
+      int epoch = state.epoch;
       List<List<Item>> batches = Batches.of(items, config.batch(), config.seed(), epoch);
-      for (int i = (int) (state.step % epochSteps); i < epochSteps && !done; i++) {
-        step(batches.get(i), epoch, i);
-        sequences += batches.get(i).size();
+      while (state.epoch == epoch && !done) {
+        int number = state.batch;
+        step(batches.get(number), epoch, number);
+        boolean whole = number + 1 == batches.size();
+        state.epoch = whole ? epoch + 1 : epoch;
+        state.batch = whole ? 0 : number + 1;
+        sequences += batches.get(number).size();
         double spent = (System.nanoTime() - started) / 1e9;
         state.seconds = before + spent;
         boolean end =
-            state.step >= last || config.minutes() > 0 && state.seconds > 60 * config.minutes();
-        int every = config.validation().every() > 0 ? config.validation().every() : epochSteps;
-        boolean validate = end || state.step % every == 0;
+            state.epoch == config.epochs()
+                || reached(config.steps())
+                || config.minutes() > 0 && state.seconds > 60 * config.minutes();
+        int every = config.validation().every();
+        boolean validate = end || (every > 0 ? state.step % every == 0 : whole);
         TrainingProgress progress = progress(epoch, sequences / spent, last, spent);
         listener.step(progress);
         if (validate) {
@@ -264,6 +274,11 @@ public final class Trainer implements AutoCloseable {
     return finish();
   }
 
+  /** Whether a number of steps is done; 0 is never. */
+  private boolean reached(int steps) {
+    return steps > 0 && state.step >= steps;
+  }
+
   private TrainingProgress progress(int epoch, double pace, long last, double spent) {
     long here = Math.max(1, state.step - state.firstStep);
     return new TrainingProgress(
@@ -273,7 +288,7 @@ public final class Trainer implements AutoCloseable {
         state.meanLoss(),
         state.rate,
         pace,
-        Duration.ofMillis((long) (1000 * spent / here * (last - state.step))),
+        Duration.ofMillis((long) (1000 * spent / here * Math.max(0, last - state.step))),
         state.metrics,
         state.best,
         Duration.ofMillis((long) (1000 * state.seconds)));

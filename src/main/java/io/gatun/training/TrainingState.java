@@ -22,6 +22,11 @@ final class TrainingState {
   private static final String NOW = "now/";
 
   long step;
+
+  /** The epoch of the next step, and its batch there; from 0. */
+  int epoch;
+
+  int batch;
   long bestStep;
   double best = Double.NaN;
   int bad;
@@ -71,6 +76,8 @@ final class TrainingState {
     Map<String, String> numbers = new LinkedHashMap<>();
     numbers.put("fingerprint", fingerprint(config));
     numbers.put("step", String.valueOf(step));
+    numbers.put("epoch", String.valueOf(epoch));
+    numbers.put("batch", String.valueOf(batch));
     numbers.put("best_step", String.valueOf(bestStep));
     numbers.put("best", Double.toHexString(best));
     numbers.put("bad", String.valueOf(bad));
@@ -111,6 +118,8 @@ final class TrainingState {
       bestParameters.forEach((name, tensor) -> tensor.copyFrom(tensors.tensor(BEST + name)));
       parameters.moments().forEach((name, tensor) -> tensor.copyFrom(tensors.tensor(name)));
       state.step = Long.parseLong(numbers.get("step"));
+      state.epoch = Integer.parseInt(numbers.get("epoch"));
+      state.batch = Integer.parseInt(numbers.get("batch"));
       state.bestStep = Long.parseLong(numbers.get("best_step"));
       state.best = Double.parseDouble(numbers.get("best"));
       state.bad = Integer.parseInt(numbers.get("bad"));

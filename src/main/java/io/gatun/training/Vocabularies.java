@@ -29,8 +29,9 @@ final class Vocabularies {
    * A codec for texts.
    *
    * @param config {@code tokens}, {@code lowercase}, {@code separator}, {@code minimum_count} (1),
-   *     {@code most} (no limit), {@code end} (whether a symbol stands behind each text), or {@code
-   *     vocabulary} with the symbols themselves
+   *     {@code most} (no limit; of a list, which is found by {@link Pieces}, it must be there and
+   *     counts the special symbols too), {@code end} (whether a symbol stands behind each text), or
+   *     {@code vocabulary} with the symbols themselves
    * @param texts those to count in
    * @param pair whether the codec is an encoder–decoder's; then texts end with a symbol
    * @param target whether it is the target's; then they begin with one
@@ -57,7 +58,10 @@ final class Vocabularies {
     if (fields.has("vocabulary")) {
       symbols.addAll(fields.require("vocabulary").strings());
     } else {
-      symbols.addAll(frequent(texts, kind, lowercase, minimum, most));
+      symbols.addAll(
+          kind == TextCodec.Tokens.LIST
+              ? pieces(fields, texts, lowercase, minimum, most - symbols.size())
+              : frequent(texts, kind, lowercase, minimum, most));
     }
     fields.done();
     TextCodec.Builder builder =
@@ -82,6 +86,17 @@ final class Vocabularies {
       names.add(each.label());
     }
     return names.toArray(new String[0]);
+  }
+
+  private static List<String> pieces(
+      Json.Fields fields, List<String> texts, boolean lowercase, int minimum, int most) {
+    if (!fields.has("most")) {
+      throw fields.object().error("has tokens of a list, but does not say how many: \"most\"");
+    }
+    return Pieces.of(
+        lowercase ? texts.stream().map(text -> text.toLowerCase(Locale.ROOT)).toList() : texts,
+        minimum,
+        most);
   }
 
   private static List<String> frequent(

@@ -35,14 +35,12 @@ public final class GradientCheck {
 
   private static final double THRESHOLD = 1e-7;
 
-  /** Elements of each parameter that are moved. */
-  private static final int MOVED = 40;
-
   private final Graph graph;
   private final String loss;
   private final Map<String, Tensor> inputs = new LinkedHashMap<>();
   private final List<String> parameters = new ArrayList<>();
   private double terms = 64;
+  private int moved = 40;
 
   /** Checks the gradients of a value that is one number. */
   public GradientCheck(Graph graph, String loss) {
@@ -84,6 +82,12 @@ public final class GradientCheck {
   /** How many rounded terms the longest sums have, for the threshold of float32. */
   public GradientCheck terms(double count) {
     terms = count;
+    return this;
+  }
+
+  /** How many elements of each parameter are moved. */
+  public GradientCheck moved(int count) {
+    moved = count;
     return this;
   }
 
@@ -133,8 +137,8 @@ public final class GradientCheck {
         for (double g : gradient) {
           scale = Math.max(scale, Math.abs(g));
         }
-        for (int k = 0; k < Math.min(MOVED, numbers.length); k++) {
-          int i = numbers.length <= MOVED ? k : random.nextInt(numbers.length);
+        for (int k = 0; k < Math.min(moved, numbers.length); k++) {
+          int i = numbers.length <= moved ? k : random.nextInt(numbers.length);
           double bound = THRESHOLD * Math.max(1, scale);
           double wide = difference(there, parameter, numbers, i, STEP);
           boolean kink = Math.abs(wide - gradient[i]) > bound;

@@ -54,6 +54,7 @@ class RecurrentGradientsTest {
     boolean normalised;
     Object[] settings = {};
     boolean allOutputs = true;
+    int moved = 40;
 
     Case(String cell) {
       this.cell = cell;
@@ -121,6 +122,7 @@ class RecurrentGradientsTest {
       GradientCheck check =
           new GradientCheck(g.build(), "loss")
               .terms(time * (input + state) * 64.0)
+              .moved(moved)
               .input("x", batchFirst ? random(batch, time, input) : random(time, batch, input))
               .fixed("lengths", Tensor.ofInts(arena, lengths, batch));
       if (states) {
@@ -188,6 +190,21 @@ class RecurrentGradientsTest {
         each.input = 1 + random.nextInt(40);
         each.batch = 1 + random.nextInt(9);
         each.time = 1 + random.nextInt(4);
+        each.check();
+      }
+    }
+  }
+
+  @Test
+  void overManyTimeStepsOfManySequences() {
+    for (int hidden : new int[] {15, 16, 25}) {
+      for (String cell : List.of("RNN", "GRU", "LSTM")) {
+        Case each = new Case(cell).with("linear_before_reset", random.nextInt(2));
+        each.hidden = hidden;
+        each.input = List.of(3, 16, 35).get(random.nextInt(3));
+        each.batch = 40 + random.nextInt(9);
+        each.time = 15 + random.nextInt(4);
+        each.moved = 2;
         each.check();
       }
     }

@@ -154,6 +154,38 @@ class TrainerTest {
   }
 
   @Test
+  void epochsMayHaveDifferentNumbersOfBatches() throws IOException {
+    String tokens = CLASSES.replace("\"sequences\": 16", "\"tokens\": 23, \"pool\": 2");
+    Map<Integer, Long> lastSteps = new LinkedHashMap<>();
+    train(
+        tokens,
+        false,
+        new TrainingListener() {
+          @Override
+          public void step(TrainingProgress progress) {
+            lastSteps.put(progress.epoch(), progress.step());
+          }
+        });
+    assertEquals(8, lastSteps.size());
+    long first = lastSteps.get(1);
+    assertTrue(
+        lastSteps.entrySet().stream().anyMatch(each -> each.getValue() != each.getKey() * first),
+        lastSteps.toString());
+    Map<String, float[]> whole = weights();
+    assertThrows(Killed.class, () -> train(tokens, false, killer(lastSteps.get(5) + 4)));
+    train(tokens, true, TrainingListener.NONE);
+    same(whole, weights());
+  }
+
+  @Test
+  void weightsOfHalfTheSizeAnswerNearlyTheSame() throws IOException {
+    Map<String, Double> figures = train(PAIRS, false, TrainingListener.NONE);
+    String half = PAIRS.replace("\"output\"", "\"weights\": \"bfloat16\", \"output\"");
+    Map<String, Double> halved = train(half, false, TrainingListener.NONE);
+    assertEquals(figures.get("perplexity"), halved.get("perplexity"), 0.05);
+  }
+
+  @Test
   void theNumberOfThreadsChangesNothing() throws IOException {
     String three = CLASSES.replace("\"epochs\": 8", "\"epochs\": 2, \"shards\": 3");
     train(three.replace("\"epochs\"", "\"threads\": 1, \"epochs\""), false, TrainingListener.NONE);

@@ -25,6 +25,13 @@ final class Floats {
     MemorySegment.copy(MEMORY, from, MEMORY, to, (long) count * Float.BYTES);
   }
 
+  /** Copies numbers that lie {@code stride} bytes apart to where they follow one another. */
+  static void gather(long from, long stride, long to, int count) {
+    for (int i = 0; i < count; i++) {
+      put(to, i, get(from + i * stride, 0));
+    }
+  }
+
   /** Sets the elements {@code from} to {@code to} − 1. */
   static void fill(long address, int from, int to, float value) {
     for (int i = from; i < to; i++) {

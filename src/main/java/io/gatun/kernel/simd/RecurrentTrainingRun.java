@@ -35,6 +35,9 @@ final class RecurrentTrainingRun implements AutoCloseable {
   /** Fewer sequences than these are not worth another worker. */
   private static final int LEAST_SEQUENCES = 4;
 
+  /** From so many time steps on, gradients of weights are computed turned. */
+  private static final int TURNED_FROM = 256;
+
   private final Workers workers;
   private final AddressedProduct product;
   private final Scratch[] scratch;
@@ -750,11 +753,17 @@ final class RecurrentTrainingRun implements AutoCloseable {
 
   private void giveWeights(int all) {
     long dw = SimdTraining.address(layer.inputWeightsGradient);
-    if (dw != 0) {
+    long dr = SimdTraining.address(layer.recurrentWeightsGradient);
+    if (pairs >= TURNED_FROM) {
+      giveTurned(dw, gateAt, pairInput, inputs);
+      if (!resetBefore) {
+        giveTurned(dr, recurrentAt, pairBefore, hidden);
+        return;
+      }
+    } else if (dw != 0) {
       results(dw, 0, all, inputs);
       product.run(gateAt, pairKept, pairInput, columnOf, all, pairs, inputs, resultOf);
     }
-    long dr = SimdTraining.address(layer.recurrentWeightsGradient);
     if (dr != 0 && !resetBefore) {
       results(dr, 0, all, hidden);
       product.run(recurrentAt, pairKept, pairBefore, columnOf, all, pairs, hidden, resultOf);
@@ -765,6 +774,49 @@ final class RecurrentTrainingRun implements AutoCloseable {
       innerOf = grown(innerOf, hidden);
       System.arraycopy(gateAt, 2 * hidden, innerOf, 0, hidden);
       product.run(innerOf, pairKept, pairExtra, columnOf, hidden, pairs, hidden, resultOf);
+    }
+  }
+
+  /**
+   * The gradient of weights, turned, and turned back: over many time steps it is worth that the
+   * longer side, the gates, is the one whose vectors are copied as they lie.
+   *
+   * @param columnsAt where the columns of the result lie in a row of what is kept
+   */
+  private void giveTurned(long gradient, long[] columnsAt, long[] left, int rows) {
+    if (gradient == 0) {
+      return;
+    }
+    int columns = gates * hidden;
+    long stride = (long) groups * gates * BYTES;
+    Scratch own = scratch[0];
+    own.reserve(0, 0, rows * stride);
+    // In the order in which they lie, gate by gate within a group, so that vectors are whole.
+    innerOf = grown(innerOf, columns);
+    int column = 0;
+    for (int unit = 0; unit < hidden; unit += LANES) {
+      int some = Math.min(LANES, hidden - unit);
+      for (int gate = 0; gate < gates; gate++) {
+        for (int i = 0; i < some; i++) {
+          innerOf[column++] = columnsAt[gate * hidden + unit + i];
+        }
+      }
+    }
+    resultOf = grown(resultOf, rows);
+    for (int k = 0; k < rows; k++) {
+      resultOf[k] = own.address() + k * stride;
+    }
+    product.run(columnOf, left, pairKept, innerOf, rows, pairs, columns, resultOf);
+    column = 0;
+    for (int unit = 0; unit < hidden; unit += LANES) {
+      int some = Math.min(LANES, hidden - unit);
+      for (int gate = 0; gate < gates; gate++) {
+        for (int i = 0; i < some; i++) {
+          long to = gradient + ((long) gate * hidden + unit + i) * rows * Float.BYTES;
+          Floats.gather(own.address() + (long) column * Float.BYTES, stride, to, rows);
+          column++;
+        }
+      }
     }
   }
 

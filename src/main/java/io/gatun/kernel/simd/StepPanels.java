@@ -90,11 +90,19 @@ final class StepPanels implements AutoCloseable {
     int some = Math.min(width, columns - first);
     long to = at(panel);
     boolean together = some == width;
-    for (int i = 1; i < some && together; i++) {
-      together = columnAt[first + i] == columnAt[first] + (long) i * Float.BYTES;
+    for (int i = 0; i < width && together; i += LANES) {
+      together = isTurned(columnAt, first + i, first + some) && columnAt[first + i] != ZEROS;
     }
-    if (together && columnAt[first] != ZEROS) {
-      copyRows(innerAt, firstInner, inner, columnAt[first], to, width(panel));
+    if (together) {
+      for (int i = 0; i < width; i += LANES) {
+        copyVectors(
+            innerAt,
+            firstInner,
+            inner,
+            columnAt[first + i],
+            to + (long) i * Float.BYTES,
+            (long) width * Float.BYTES);
+      }
       return;
     }
     for (int k = 0; k < inner; k += TURNED_AT_ONCE) {
@@ -110,16 +118,12 @@ final class StepPanels implements AutoCloseable {
     }
   }
 
-  private static void copyRows(
-      long[] innerAt, int first, int inner, long column, long to, int width) {
+  private static void copyVectors(
+      long[] innerAt, int first, int inner, long column, long to, long step) {
     for (int k = 0; k < inner; k++) {
-      long from = innerAt[first + k] + column;
-      long row = to + (long) k * width * BYTES;
-      for (int i = 0; i < width; i++) {
-        VECTOR
-            .cast(FloatVector.fromMemorySegment(SPECIES, MEMORY, from + (long) i * BYTES, ORDER))
-            .intoMemorySegment(MEMORY, row + (long) i * BYTES, ORDER);
-      }
+      VECTOR
+          .cast(FloatVector.fromMemorySegment(SPECIES, MEMORY, innerAt[first + k] + column, ORDER))
+          .intoMemorySegment(MEMORY, to + k * step, ORDER);
     }
   }
 
@@ -153,8 +157,16 @@ final class StepPanels implements AutoCloseable {
     }
     for (int tile = 0, height; tile < count; tile += height) {
       height = Product.tileRows(count - tile);
+      if (isTurned(rows, firstRow + tile, firstRow + count)) {
+        interleaveTurned(a, tile * terms, height, rows[firstRow + tile], inner, firstInner, terms);
+        continue;
+      }
       if (height == 6) {
         interleave6(a, tile * terms, rows, firstRow + tile, inner, firstInner, terms);
+        continue;
+      }
+      if (height == 5) {
+        interleave5(a, tile * terms, rows, firstRow + tile, inner, firstInner, terms);
         continue;
       }
       for (int i = 0; i < height; i++) {
@@ -172,6 +184,62 @@ final class StepPanels implements AutoCloseable {
       }
     }
     return true;
+  }
+
+  /** Whether as many rows as a vector has lanes are there and lie one element apart. */
+  private static boolean isTurned(long[] rows, int from, int end) {
+    if (from + LANES > end) {
+      return false;
+    }
+    for (int i = 1; i < LANES; i++) {
+      if (rows[from + i] != rows[from] + (long) i * Float.BYTES) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * The elements of one term lie together, so a vector of them is stored at once: the lanes that
+   * are no rows of the tile are written over by the next term.
+   */
+  private static void interleaveTurned(
+      float[] a, int at, int height, long row, long[] inner, int firstInner, int terms) {
+    int vectors = Math.max(0, terms - (LANES + height - 1) / height);
+    for (int k = 0; k < vectors; k++) {
+      VECTOR
+          .cast(FloatVector.fromMemorySegment(SPECIES, MEMORY, inner[firstInner + k] + row, ORDER))
+          .intoArray(a, at + k * height);
+    }
+    for (int k = vectors; k < terms; k++) {
+      for (int i = 0; i < height; i++) {
+        a[at + k * height + i] =
+            MEMORY.get(
+                ValueLayout.JAVA_FLOAT_UNALIGNED,
+                inner[firstInner + k] + row + (long) i * Float.BYTES);
+      }
+    }
+  }
+
+  // Term by term, not row by row: where the side is turned, the rows' elements of one term share a
+  // cache line.
+
+  private static void interleave5(
+      float[] a, int at, long[] rows, int row, long[] inner, int firstInner, int terms) {
+    long r0 = rows[row];
+    long r1 = rows[row + 1];
+    long r2 = rows[row + 2];
+    long r3 = rows[row + 3];
+    long r4 = rows[row + 4];
+    for (int k = 0; k < terms; k++) {
+      long from = inner[firstInner + k];
+      int to = at + 5 * k;
+      a[to] = MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, from + r0);
+      a[to + 1] = MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, from + r1);
+      a[to + 2] = MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, from + r2);
+      a[to + 3] = MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, from + r3);
+      a[to + 4] = MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, from + r4);
+    }
   }
 
   private static void interleave6(
