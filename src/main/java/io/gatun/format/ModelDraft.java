@@ -43,6 +43,7 @@ public final class ModelDraft {
   private final Json config;
   private final Model model;
   private final Graph training;
+  private final List<Model.State> carried;
   private final FreshWeights weights;
   private final TextCodec source;
   private final TextCodec target;
@@ -52,6 +53,7 @@ public final class ModelDraft {
       Json config,
       Model model,
       Graph training,
+      List<Model.State> carried,
       FreshWeights weights,
       TextCodec source,
       TextCodec target,
@@ -59,6 +61,7 @@ public final class ModelDraft {
     this.config = config;
     this.model = model;
     this.training = training;
+    this.carried = List.copyOf(carried);
     this.weights = weights;
     this.source = source;
     this.target = target;
@@ -76,6 +79,9 @@ public final class ModelDraft {
    * @param labels what the scores stand for; {@code null} but for a classifier or tagger
    * @param arena where the parameters are allocated; it must stay open as long as they are used
    * @param seed of the random numbers they begin with
+   * @param stretches whether recurrent layers of {@link #training()} begin with states that are
+   *     inputs, so that it can be run over one stretch of time after the other; for networks that
+   *     are no encoder–decoder, and do not look ahead
    * @param loss adds nodes behind the scores to the graph that is {@link #training()}
    * @return the network
    * @throws ModelFormatException if the description is not possible, with file and line
@@ -87,6 +93,7 @@ public final class ModelDraft {
       Vocabulary labels,
       SharedArena arena,
       long seed,
+      boolean stretches,
       BiConsumer<Graph.Builder, Value> loss) {
     Json.Fields fields = config.fields();
     Path file = Path.of(config.source());
@@ -107,6 +114,7 @@ public final class ModelDraft {
     Model.Generation generation = Model.Generation.DEFAULT;
     Json last;
     Graph training;
+    List<Model.State> carried = List.of();
     if (kind == Model.Kind.ENCODER_DECODER) {
       last = fields.require("decoder");
       NetworkReader encoder = encoder(fields, weights, tokens);
@@ -127,20 +135,26 @@ public final class ModelDraft {
       network.read(last);
       graphs.put("network", network.graph());
       NetworkReader trained = new NetworkReader("network", weights, null, tokens);
-      trained.read(last);
+      (stretches ? trained.carried() : trained).read(last);
+      carried = trained.states();
       loss.accept(trained.builder(), trained.last());
       training = trained.graph();
     }
     Model model =
         new Model(file, description, null, graphs, links, codecs, generation, weights.unused());
     ModelFolder.Reader.checkScores(model, last, codecs);
-    return new ModelDraft(config, model, training, weights, source, target, labels);
+    return new ModelDraft(config, model, training, carried, weights, source, target, labels);
   }
 
   private static NetworkReader encoder(Json.Fields fields, FreshWeights weights, int tokens) {
     NetworkReader encoder = new NetworkReader("encoder", weights, null, tokens);
     encoder.read(fields.require("encoder"));
     return encoder;
+  }
+
+  /** The states that one stretch of time hands to the next; empty where there are no stretches. */
+  public List<Model.State> carried() {
+    return carried;
   }
 
   /** Returns the network as the reader of model folders would, but without a file of weights. */

@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -71,6 +72,9 @@ final class NetworkReader {
   /** Whether a decoder goes through a whole target that is given, in the encoder's own graph. */
   private final boolean forced;
 
+  /** Whether recurrent layers begin with states that are inputs, though there is no encoder. */
+  private boolean carried;
+
   private final List<Model.State> states = new ArrayList<>();
   private final List<Model.Memory> memories = new ArrayList<>();
   private String attention;
@@ -103,6 +107,12 @@ final class NetworkReader {
    */
   static NetworkReader forced(LayerWeights weights, NetworkReader encoder, int vocabulary) {
     return new NetworkReader("decoder", weights, encoder, vocabulary, true);
+  }
+
+  /** Lets recurrent layers begin where a stretch of time before ended: {@link #states} says how. */
+  NetworkReader carried() {
+    carried = true;
+    return this;
   }
 
   List<Model.State> states() {
@@ -501,6 +511,9 @@ final class NetworkReader {
       if (options.initial().isPresent()) {
         throw options.initial().get().error("is for the layers of a decoder");
       }
+      if (carried) {
+        return unrollCarried(layer, options);
+      }
       return layer.unroll(graph, options.input(), options.lengths()).value();
     }
     if (options.twoDirections()) {
@@ -521,6 +534,22 @@ final class NetworkReader {
     for (int i = 0; i < carries.size(); i++) {
       StatefulExecution.Carry carry = carries.get(i);
       states.add(new Model.State(carry.input(), carry.output(), sources.get(i)));
+    }
+    return result.value();
+  }
+
+  private Value unrollCarried(Recurrent layer, RecurrentOptions options) {
+    Map<String, Json> said = options.layer().members();
+    for (String key : List.of("bidirectional", "reversed", "go_backwards")) {
+      if (said.containsKey(key)) {
+        throw said.get(key)
+            .error("looks ahead, which \"truncate\" of the training has no place for");
+      }
+    }
+    Recurrent.State before = layer.stateInputs(graph, DType.FLOAT32, "batch");
+    Recurrent.Result result = layer.unroll(graph, options.input(), options.lengths(), before);
+    for (StatefulExecution.Carry carry : result.carries()) {
+      states.add(new Model.State(carry.input(), carry.output(), Optional.empty()));
     }
     return result.value();
   }

@@ -72,7 +72,7 @@ final class Inputs {
   }
 
   /** How many numbers a time step has. */
-  private static int features(List<Value> inputs, List<Item> items) {
+  static int features(List<Value> inputs, List<Item> items) {
     long size = 1;
     for (Value input : inputs) {
       if (isNumbers(input, items) && input.type().isFloat() && !input.name().startsWith("train")) {

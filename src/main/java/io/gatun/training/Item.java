@@ -1,5 +1,7 @@
 package io.gatun.training;
 
+import java.util.Arrays;
+
 /**
  * A sample in the numbers of one network.
  *
@@ -24,5 +26,25 @@ record Item(int[] source, int[] target, int label, float[] numbers, float[] valu
   /** How many terms of the loss it has. */
   int terms() {
     return target != null ? target.length - 1 : values != null ? values.length : 1;
+  }
+
+  /**
+   * Some time steps of an item of numbers with as many values a step; none behind its end.
+   *
+   * @param from the first step
+   * @param to the step behind the last
+   * @param features numbers of a step
+   */
+  Item stretch(int from, int to, int features) {
+    int steps = numbers.length / features;
+    int first = Math.min(from, steps);
+    int end = Math.min(to, steps);
+    int size = values.length / steps;
+    return new Item(
+        null,
+        null,
+        -1,
+        Arrays.copyOfRange(numbers, first * features, end * features),
+        Arrays.copyOfRange(values, first * size, end * size));
   }
 }

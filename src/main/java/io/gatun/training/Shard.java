@@ -1,5 +1,6 @@
 package io.gatun.training;
 
+import io.gatun.format.Model;
 import io.gatun.graph.Execution;
 import io.gatun.graph.Gradients;
 import io.gatun.graph.Plan;
@@ -10,6 +11,7 @@ import io.gatun.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -18,6 +20,18 @@ import java.util.SplittableRandom;
  * One part of each batch: its execution, its memory, its loss and gradients. One thread at a time.
  */
 final class Shard implements AutoCloseable {
+  /**
+   * Truncated back-propagation through time: sequences are taken in stretches; the states at the
+   * end of one are those at the beginning of the next, but no gradient goes back from it (Williams
+   * and Peng 1990, with the gradients of a batch's stretches added).
+   *
+   * @param steps time steps of a stretch; 0 for whole sequences
+   * @param states what is handed on
+   */
+  record Stretches(int steps, List<Model.State> states) {}
+
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
+
   private final Execution execution;
   private final Execution scoring;
   private final String scores;
@@ -25,6 +39,11 @@ final class Shard implements AutoCloseable {
   private final Slab slab;
   private final Tensor seed;
   private final MemorySegment memory;
+
+  /** Gradients of one stretch; the memory itself where sequences are whole. */
+  private final MemorySegment part;
+
+  private final Stretches stretches;
   private List<Item> items = List.of();
   private double loss;
   private long terms;
@@ -34,6 +53,7 @@ final class Shard implements AutoCloseable {
    *
    * @param plan computes the loss and the gradients
    * @param scoring computes the scores alone, for the network's own tokens as inputs; or null
+   * @param stretches in which stretches of time; the plan gives their states
    */
   Shard(
       Plan plan,
@@ -41,17 +61,20 @@ final class Shard implements AutoCloseable {
       String scores,
       Gradients gradients,
       Parameters parameters,
+      Stretches stretches,
       SharedArena arena) {
+    this.stretches = stretches;
     this.gradients = gradients;
     this.scores = scores;
     this.slab = new Slab(arena);
     this.seed = Tensor.allocate(arena, DType.INT64, 1);
     this.memory = parameters.newGradients();
+    this.part = stretches.steps() > 0 ? parameters.newGradients() : memory;
     this.execution = plan.newExecution();
     this.scoring = scoring == null ? null : scoring.newExecution();
     for (String name : gradients.parameters()) {
       execution.input(name, parameters.tensor(name));
-      execution.output(gradients.name(name), parameters.gradient(name, memory));
+      execution.output(gradients.name(name), parameters.gradient(name, part));
       if (this.scoring != null && has(scoring, name)) {
         this.scoring.input(name, parameters.tensor(name));
       }
@@ -72,6 +95,14 @@ final class Shard implements AutoCloseable {
     items = batch;
     slab.reset();
     seed.setLong(number, 0);
+    terms = 0;
+    for (Item item : batch) {
+      terms += item.terms();
+    }
+    if (stretches.steps() > 0) {
+      runStretches();
+      return;
+    }
     Map<String, Tensor> inputs = Inputs.of(execution.plan().inputs(), batch, slab);
     if (gradients.needsSeed()) {
       inputs.put(Gradients.SEED, seed);
@@ -81,10 +112,52 @@ final class Shard implements AutoCloseable {
     }
     give(execution, inputs);
     execution.run();
-    loss = execution.output(execution.plan().outputs().get(0).name()).toFloats()[0];
-    terms = 0;
-    for (Item item : batch) {
-      terms += item.terms();
+    loss = lossOfRun();
+  }
+
+  private double lossOfRun() {
+    return execution.output(execution.plan().outputs().get(0).name()).toFloats()[0];
+  }
+
+  private void runStretches() {
+    List<Value> read = new ArrayList<>();
+    Map<String, Value> begin = new LinkedHashMap<>();
+    for (Value input : execution.plan().inputs()) {
+      if (stretches.states().stream().anyMatch(s -> s.input().equals(input.name()))) {
+        begin.put(input.name(), input);
+      } else {
+        read.add(input);
+      }
+    }
+    int features = Inputs.features(read, items);
+    int longest = 0;
+    for (Item item : items) {
+      longest = Math.max(longest, item.numbers().length / features);
+    }
+    memory.fill((byte) 0);
+    loss = 0;
+    for (int from = 0; from < longest; from += stretches.steps()) {
+      int first = from;
+      List<Item> stretch =
+          items.stream().map(i -> i.stretch(first, first + stretches.steps(), features)).toList();
+      slab.reset();
+      Map<String, Tensor> inputs = Inputs.of(read, stretch, slab);
+      if (gradients.needsSeed()) {
+        inputs.put(Gradients.SEED, seed);
+      }
+      for (Model.State state : stretches.states()) {
+        long size = begin.get(state.input()).dim(1).size();
+        Tensor begins = slab.tensor(DType.FLOAT32, items.size(), size);
+        inputs.put(
+            state.input(), from == 0 ? begins : begins.copyFrom(execution.output(state.output())));
+      }
+      give(execution, inputs);
+      execution.run();
+      loss += lossOfRun();
+      for (long i = 0; i < memory.byteSize() / Float.BYTES; i++) {
+        float sum = memory.getAtIndex(FLOAT, i) + part.getAtIndex(FLOAT, i);
+        memory.setAtIndex(FLOAT, i, sum);
+      }
     }
   }
 

@@ -93,6 +93,7 @@ public final class Trainer implements AutoCloseable {
               config.labels(),
               arena,
               config.seed(),
+              config.truncate() > 0,
               (graph, scores) -> logits[0] = Losses.add(graph, scores, config.loss()).name());
       if (config.initial().isPresent()) {
         begin(config.initial().get());
@@ -107,7 +108,10 @@ public final class Trainer implements AutoCloseable {
             config.file() + ": no sample is short enough for \"longest\" of \"batch\"");
       }
       Gradients gradients = Gradients.of(draft.training(), Losses.LOSS, parameters.constants());
-      plan = Plan.on(device, gradients.graph());
+      List<String> wanted = new ArrayList<>();
+      gradients.graph().outputs().forEach(value -> wanted.add(value.name()));
+      draft.carried().forEach(state -> wanted.add(state.output()));
+      plan = Plan.on(device, gradients.graph(), wanted.toArray(new String[0]));
       opened.add(plan);
       boolean guesses = config.forcing().start() < 1 || config.forcing().end() < 1;
       scoring = guesses ? Plan.on(device, gradients.graph(), logits[0]) : null;
@@ -117,7 +121,8 @@ public final class Trainer implements AutoCloseable {
       kernels = device.open(workers);
       opened.add(kernels);
       for (int i = 0; i < config.shards(); i++) {
-        shards.add(new Shard(plan, scoring, logits[0], gradients, parameters, arena));
+        Shard.Stretches stretches = new Shard.Stretches(config.truncate(), draft.carried());
+        shards.add(new Shard(plan, scoring, logits[0], gradients, parameters, stretches, arena));
         opened.add(shards.get(i));
       }
       draft.parameters().forEach((name, tensor) -> best.put(name, tensor.copy(arena)));

@@ -63,6 +63,7 @@ public final class TrainingConfig {
   private final Validation validation;
   private final int checkpointSteps;
   private final int shards;
+  private final int truncate;
   private final int threads;
   private final List<Json> frozen;
 
@@ -118,6 +119,10 @@ public final class TrainingConfig {
     clip = fields.number("clip_norm", 0);
     checkpointSteps = fields.integer("checkpoint_steps", 0, 0);
     shards = fields.integer("shards", 1, 2);
+    truncate = fields.integer("truncate", 0, 0);
+    if (truncate > 0 && kind != Model.Kind.NETWORK) {
+      throw fields.require("truncate").error("is for \"kind\": \"network\"");
+    }
     threads = fields.integer("threads", 0, 0);
     frozen = fields.find("freeze").map(Json::items).orElse(List.of());
     frozen.forEach(Json::string);
@@ -361,6 +366,11 @@ public final class TrainingConfig {
   /** Steps between checkpoints beside those at each validation; 0 for none. */
   int checkpointSteps() {
     return checkpointSteps;
+  }
+
+  /** Time steps behind which back-propagation is cut and only the state goes on; 0 for never. */
+  int truncate() {
+    return truncate;
   }
 
   /** Into how many parts a batch is split; their gradients are added in order. */

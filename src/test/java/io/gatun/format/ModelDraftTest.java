@@ -92,6 +92,7 @@ class ModelDraftTest {
         pair ? null : Vocabulary.of(List.of("yes", "no", "maybe")),
         arena,
         3,
+        false,
         (graph, scores) -> graph.alias("scores.of.training", scores));
   }
 

@@ -185,6 +185,62 @@ class TrainerTest {
     assertEquals(figures.get("perplexity"), halved.get("perplexity"), 0.05);
   }
 
+  private static double firstLoss(TrainerTest test, String json) throws IOException {
+    double[] loss = new double[1];
+    test.train(
+        json.replace("\"epochs\"", "\"steps\": 1, \"epochs\""),
+        false,
+        new TrainingListener() {
+          @Override
+          public void step(TrainingProgress progress) {
+            loss[0] = progress.loss();
+          }
+        });
+    return loss[0];
+  }
+
+  @Test
+  void stretchesCarryTheStateButNoGradient() throws IOException {
+    for (String type : new String[] {"simple_rnn", "gru", "lstm"}) {
+      String network =
+          SUM.replace(
+              "{\"type\": \"simple_rnn\", \"name\": \"sum\", \"hidden\": 1, \"activation\":"
+                  + " \"identity\"}",
+              "{\"type\": \""
+                  + type
+                  + "\", \"name\": \"rnn\", \"hidden\": 5}, {\"type\": \"dense\", \"name\":"
+                  + " \"sum\", \"size\": 1}");
+      // Adam's first step shows the gradients' signs alone, and a cosine is 0 at the last step.
+      network =
+          network
+              .replace("{\"learning_rate\"", "{\"type\": \"sgd\", \"learning_rate\"")
+              .replace("\"cosine\"", "\"constant\"");
+      double whole = firstLoss(this, network);
+      Map<String, float[]> untouched = weights();
+      // Twelve steps are the longest: all of them in one stretch are no truncation.
+      String one = network.replace("\"epochs\"", "\"truncate\": 12, \"epochs\"");
+      assertEquals(whole, firstLoss(this, one), 1e-6 * whole);
+      Map<String, float[]> same = weights();
+      untouched.forEach((name, numbers) -> assertArrayEquals(numbers, same.get(name), 1e-5f, name));
+      String cut = network.replace("\"epochs\"", "\"truncate\": 3, \"epochs\"");
+      assertEquals(whole, firstLoss(this, cut), 1e-6 * whole, "the state is carried");
+      Map<String, float[]> other = weights();
+      assertTrue(
+          untouched.keySet().stream()
+              .anyMatch(name -> !java.util.Arrays.equals(untouched.get(name), other.get(name))),
+          "gradients are cut");
+    }
+    String both = SUM.replace("\"identity\"}", "\"identity\", \"bidirectional\": \"sum\"}");
+    RuntimeException e =
+        assertThrows(
+            RuntimeException.class,
+            () ->
+                train(both.replace("\"epochs\"", "\"truncate\": 3, \"epochs\""), false, killer(1)));
+    assertTrue(e.getMessage().contains("looks ahead"), e.getMessage());
+    train(SUM.replace("\"epochs\"", "\"truncate\": 4, \"epochs\""), false, TrainingListener.NONE);
+    assertEquals(1, weights().get("sum.R")[0], 1e-3);
+  }
+
   @Test
   void theNumberOfThreadsChangesNothing() throws IOException {
     String three = CLASSES.replace("\"epochs\": 8", "\"epochs\": 2, \"shards\": 3");
