@@ -1,6 +1,7 @@
 package io.gatun.format;
 
 import io.gatun.graph.Attributes;
+import io.gatun.graph.Constant;
 import io.gatun.graph.Dim;
 import io.gatun.graph.Graph;
 import io.gatun.graph.Names;
@@ -258,7 +259,7 @@ final class NetworkReader {
               + ", and so is something before it; each layer needs a"
               + " \"name\" of its own");
     }
-    List<Value> from = from(fields);
+    List<Value> from = type.equals("operator") ? operands(fields) : from(fields);
     Step step =
         switch (type) {
           case "embedding" -> embedding(fields, name, from);
@@ -292,6 +293,19 @@ final class NetworkReader {
     List<Value> values = from.get().items().stream().map(this::value).toList();
     if (values.isEmpty()) {
       throw from.get().error("is empty, expected the names of values");
+    }
+    return values;
+  }
+
+  /** Those of an operator, of which some may be left out: {@code null}. */
+  private List<Value> operands(Json.Fields fields) {
+    Optional<Json> from = fields.find("from");
+    if (from.isEmpty() || from.get().kind() == Json.Kind.STRING) {
+      return from(fields);
+    }
+    List<Value> values = new ArrayList<>();
+    for (Json name : from.get().items()) {
+      values.add(name.kind() == Json.Kind.NULL ? null : value(name));
     }
     return values;
   }
@@ -657,12 +671,16 @@ final class NetworkReader {
                           attributes.add(key);
                           attributes.add(attribute(value));
                         }));
+    List<String> outputs = fields.find("outputs").map(Json::strings).orElseGet(() -> List.of(name));
     return () ->
-        graph.node(name, operator, Attributes.of(attributes.toArray()), from.toArray(new Value[0]));
+        graph.node(name, operator, Attributes.of(attributes.toArray()), from, outputs).get(0);
   }
 
-  /** Whole numbers, other numbers, strings, truths, and lists of one of these. */
-  private static Object attribute(Json value) {
+  /**
+   * Whole numbers, other numbers, strings, truths, lists of one of these, and a tensor of the
+   * weights.
+   */
+  private Object attribute(Json value) {
     return switch (value.kind()) {
       case STRING -> value.string();
       case BOOLEAN -> value.bool();
@@ -670,7 +688,7 @@ final class NetworkReader {
           value.isWhole() ? (Object) value.integer(Long.MIN_VALUE, Long.MAX_VALUE) : value.number();
       case ARRAY -> {
         List<Json> items = value.items();
-        if (items.stream().allMatch(item -> item.kind() == Json.Kind.STRING)) {
+        if (!items.isEmpty() && items.stream().allMatch(item -> item.kind() == Json.Kind.STRING)) {
           yield value.strings();
         }
         if (items.stream().allMatch(Json::isWhole)) {
@@ -681,6 +699,12 @@ final class NetworkReader {
           numbers[i] = (float) items.get(i).number();
         }
         yield numbers;
+      }
+      case OBJECT -> {
+        Json.Fields fields = value.fields();
+        Json tensor = fields.require("tensor");
+        fields.done();
+        yield Constant.of(weights.tensor(tensor));
       }
       default -> throw value.error("is no attribute: a number, a string, or a list of these");
     };

@@ -102,6 +102,18 @@ public final class Attributes {
     return values.keySet();
   }
 
+  /**
+   * A setting as it was given: {@code Long}, {@code Float}, {@code String}, {@code long[]}, {@code
+   * float[]}, a list of strings, {@link Constant} or {@link Graph}; {@code null} if it is not
+   * there.
+   */
+  public Object value(String name) {
+    Object value = values.get(name);
+    return value instanceof long[] longs
+        ? longs.clone()
+        : value instanceof float[] floats ? floats.clone() : value;
+  }
+
   /** Whether the setting is there. */
   public boolean has(String name) {
     return values.containsKey(name);

@@ -104,6 +104,8 @@ public final class Gatun implements Runnable {
     commands.put("classify", () -> new Classify(streams));
     commands.put("train", () -> new Train(streams));
     commands.put("evaluate", Evaluate::new);
+    commands.put("run", NetworkRun::new);
+    commands.put("convert", Convert::new);
     commands.put("inspect", Inspect::new);
     commands.put("devices", Devices::new);
     commands.put("completion", Completion::new);

@@ -309,9 +309,13 @@ final class Inspect implements Callable<Integer> {
       to.writeStringField("name", model.name());
       to.writeStringField("kind", model.kind().label());
       to.writeObjectFieldStart("weights");
-      to.writeStringField("file", model.weights().path().toString());
-      to.writeStringField("format", model.weights().format().label());
-      to.writeNumberField("bytes", model.weights().byteSize());
+      if (model.hasWeightFile()) {
+        to.writeStringField("file", model.weights().path().toString());
+        to.writeStringField("format", model.weights().format().label());
+        to.writeNumberField("bytes", model.weights().byteSize());
+      } else {
+        to.writeStringField("file", model.file().toString());
+      }
       Optional<String> convention = convention(model);
       if (convention.isPresent()) {
         to.writeStringField("convention", convention.get());
