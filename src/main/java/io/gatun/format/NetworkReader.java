@@ -23,6 +23,9 @@ import io.gatun.layer.SimpleRnn;
 import io.gatun.layer.StatefulExecution;
 import io.gatun.layer.Weights;
 import io.gatun.tensor.DType;
+import io.gatun.tensor.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -55,11 +58,14 @@ final class NetworkReader {
   private static final String[] TYPES = {
     "embedding", "dense", "simple_rnn", "gru", "lstm", "layer_norm", "convolution", "attention",
     "dropout", "activation", "softmax", "log_softmax", "concat", "add", "multiply", "flatten",
-    "reshape", "transpose", "swap_time_and_batch", "reverse_time", "constant", "operator"
+    "reshape", "transpose", "swap_time_and_batch", "reverse_time", "constant", "operator", "one_hot"
   };
 
   private static final int MAX_LAYERS = 10_000;
   private static final int MAX_RANK = 8;
+
+  /** One-hot vectors of more symbols take a matrix of more than 64 MiB. */
+  private static final int MAX_ONE_HOT = 4096;
 
   private final String prefix;
   private final LayerWeights weights;
@@ -263,6 +269,7 @@ final class NetworkReader {
     Step step =
         switch (type) {
           case "embedding" -> embedding(fields, name, from);
+          case "one_hot" -> oneHot(fields, name, from);
           case "dense" -> dense(fields, name, from);
           case "simple_rnn" -> simpleRnn(fields, name, from);
           case "gru" -> gru(fields, name, from);
@@ -357,6 +364,27 @@ final class NetworkReader {
                     + " symbols");
       }
       return layer.apply(graph, tokens);
+    };
+  }
+
+  /** Tokens as vectors that are 1 at one place: rows of a matrix that is 1 on its diagonal. */
+  private Step oneHot(Json.Fields fields, String name, List<Value> from) {
+    Value tokens = only(fields, from);
+    Optional<Json> stated = fields.find("size");
+    int size = stated.isPresent() ? (int) stated.get().integer(1, MAX_ONE_HOT) : vocabulary;
+    if (size == 0 || size > MAX_ONE_HOT) {
+      throw fields
+          .object()
+          .error("is of size " + size + ", expected 1 to " + MAX_ONE_HOT + "; use an embedding");
+    }
+    return () -> {
+      ByteBuffer ones =
+          ByteBuffer.allocateDirect(size * size * Float.BYTES).order(ByteOrder.nativeOrder());
+      for (int i = 0; i < size; i++) {
+        ones.putFloat((i * size + i) * Float.BYTES, 1);
+      }
+      Value table = graph.constant(name + ".ones", Tensor.wrap(ones, DType.FLOAT32, size, size));
+      return graph.node(name, "Gather", Attributes.of("axis", 0), table, tokens);
     };
   }
 

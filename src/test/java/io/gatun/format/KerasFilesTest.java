@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import io.gatun.Seeds;
 import io.gatun.Shared;
@@ -243,6 +244,124 @@ class KerasFilesTest {
     }
     try (Model model = NetworkFile.open(file)) {
       assertArrayEquals(expected, run(model, x, 1, 4, 3), 2e-6f);
+    }
+  }
+
+  /** Keras' own example of a sequence to sequence model, and what is made of it for inference. */
+  @Test
+  void anEncoderAndADecoderAreTheirTrainingModelStepByStep() throws IOException {
+    String lstm =
+        """
+        {"class_name": "LSTM", "name": "%1$s", "config": {"name": "%1$s", "units": 4, "activation": "tanh",
+         "recurrent_activation": "sigmoid", "return_state": true, "return_sequences": %2$s},
+         "inbound_nodes": [[["%3$s", 0, 0, {}]%4$s]]}\
+        """;
+    String input =
+        """
+        {"class_name": "InputLayer", "name": "%1$s", "config": {"name": "%1$s",
+         "batch_input_shape": [null, null, 5]}, "inbound_nodes": []}\
+        """;
+    String config =
+        """
+        {"class_name": "Functional", "config": {"name": "s2s", "layers": [%s, %s, %s, %s,
+          {"class_name": "Dense", "name": "dense", "config": {"name": "dense", "activation": "softmax"},
+           "inbound_nodes": [[["lstm_1", 0, 0, {}]]]}],
+         "input_layers": [["source", 0, 0], ["target", 0, 0]], "output_layers": [["dense", 0, 0]]}}
+        """
+            .formatted(
+                input.formatted("source"),
+                lstm.formatted("lstm", "false", "source", ""),
+                input.formatted("target"),
+                lstm.formatted(
+                    "lstm_1", "true", "target", ", [\"lstm\", 0, 1, {}], [\"lstm\", 0, 2, {}]"));
+    Map<String, List<KerasWriter.Weight>> weights = new LinkedHashMap<>();
+    for (String layer : List.of("lstm", "lstm_1")) {
+      weights.put(
+          layer,
+          List.of(
+              weight(layer + "/lstm_cell/kernel:0", 5, 16),
+              weight(layer + "/lstm_cell/recurrent_kernel:0", 4, 16),
+              weight(layer + "/lstm_cell/bias:0", 16)));
+    }
+    weights.put("dense", List.of(weight("dense/kernel:0", 4, 5), weight("dense/bias:0", 5)));
+    Path file = folder.resolve("s2s.h5");
+    KerasWriter.hdf5(file, "2.11.0", config, weights);
+    Files.writeString(
+        folder.resolve("model.json"),
+        """
+        {"format": "gatun-model/1", "kind": "encoder-decoder",
+         "weights": {"file": "s2s.h5", "convention": "keras"},
+         "source": {"tokens": "characters", "vocabulary": ["a", "b", "c", "d", "e"]},
+         "target": {"tokens": "characters", "vocabulary": ["<", ">", "x", "y", "z"], "start": "<", "end": ">"},
+         "encoder": {"layers": [
+           {"type": "one_hot", "name": "source"},
+           {"type": "lstm", "name": "encoder.lstm", "weights": "lstm"}]},
+         "decoder": {"layers": [
+           {"type": "one_hot", "name": "target"},
+           {"type": "lstm", "name": "decoder.lstm", "weights": "lstm_1", "initial_state": "encoder.lstm"},
+           {"type": "dense", "name": "logits", "weights": "dense"},
+           {"type": "softmax", "name": "probabilities"}]}}
+        """);
+    int[] source = {3, 1, 4};
+    int[] target = {0, 2, 4, 3};
+    try (Model training = NetworkFile.open(file);
+        Model model = NetworkFile.open(folder);
+        Plan whole = Plan.of(training.network());
+        Execution forced = whole.newExecution();
+        Plan encoderPlan = Plan.of(model.encoder(), "encoder.lstm.hidden", "encoder.lstm.cell");
+        Execution encoder = encoderPlan.newExecution();
+        Plan decoderPlan =
+            Plan.of(model.decoder(), "probabilities", "decoder.lstm.hidden", "decoder.lstm.cell");
+        Execution decoder = decoderPlan.newExecution();
+        Arena arena = Arena.ofConfined()) {
+      forced.input("source", Tensor.ofFloats(arena, oneHot(source), 1, 3, 5));
+      forced.input("target", Tensor.ofFloats(arena, oneHot(target), 1, 4, 5));
+      forced.run();
+      float[] expected = forced.output("dense").toFloats();
+      encoder.input("tokens", Tensor.ofInts(arena, source, 3, 1));
+      encoder.input("lengths", Tensor.ofInts(arena, new int[] {3}, 1));
+      encoder.run();
+      float[] hidden = encoder.output("encoder.lstm.hidden").toFloats();
+      float[] cell = encoder.output("encoder.lstm.cell").toFloats();
+      for (int t = 0; t < target.length; t++) {
+        decoder.input("token", Tensor.ofInts(arena, new int[] {target[t]}, 1, 1));
+        decoder.input("decoder.lstm.initial.hidden", Tensor.ofFloats(arena, hidden, 1, 4));
+        decoder.input("decoder.lstm.initial.cell", Tensor.ofFloats(arena, cell, 1, 4));
+        decoder.run();
+        assertArrayEquals(
+            Arrays.copyOfRange(expected, t * 5, t * 5 + 5),
+            decoder.output("probabilities").toFloats(),
+            1e-6f);
+        hidden = decoder.output("decoder.lstm.hidden").toFloats();
+        cell = decoder.output("decoder.lstm.cell").toFloats();
+      }
+    }
+  }
+
+  private static float[] oneHot(int[] tokens) {
+    float[] all = new float[tokens.length * 5];
+    for (int i = 0; i < tokens.length; i++) {
+      all[i * 5 + tokens[i]] = 1;
+    }
+    return all;
+  }
+
+  @Test
+  void theSameNetworkAsHdf5AndAsOnnxGivesTheSame() throws IOException {
+    Path shared = Shared.path("models/lstm_vae_encoder");
+    float[] x = numbers(2 * 30 * 7);
+    try (Model hdf5 = NetworkFile.open(shared.resolve("encoder.h5"));
+        Model onnx = openOnnx(shared.resolve("encoder.onnx"))) {
+      assertArrayEquals(run(onnx, x, 2, 30, 7), run(hdf5, x, 2, 30, 7), 1e-6f);
+    }
+  }
+
+  private static Model openOnnx(Path file) throws IOException {
+    try {
+      return NetworkFile.open(file);
+    } catch (ModelFormatException e) {
+      assumeFalse(e.getMessage().contains("is not supported"), "skipped: " + e.getMessage());
+      throw e;
     }
   }
 

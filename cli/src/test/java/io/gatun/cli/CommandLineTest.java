@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What the command says of itself, and what it says when it is called wrongly. */
 class CommandLineTest {
   private static final List<String> COMMANDS =
-      List.of("translate", "score", "inspect", "devices", "completion");
+      List.of("translate", "score", "run", "convert", "inspect", "devices", "completion");
 
   @Test
   void helpNamesEveryCommandAndTheExitCodes() {
@@ -27,7 +27,8 @@ class CommandLineTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"translate", "score", "inspect", "devices", "completion"})
+  @ValueSource(
+      strings = {"translate", "score", "run", "convert", "inspect", "devices", "completion"})
   void everyCommandHasHelpWithExamplesThatFits(String command) {
     Run run = Run.of(command, "--help");
     assertEquals(ExitCode.OK, run.code());
@@ -100,7 +101,7 @@ class CommandLineTest {
     Run run = Run.of("translate", "no/such/model");
     assertEquals(ExitCode.FAILURE, run.code());
     assertEquals(
-        "gatun: no such model: no/such/model, expected a folder or a model.json\n", run.err());
+        "gatun: no such model: no/such/model, expected a folder or a file\n", run.err());
     assertEquals("", run.out());
   }
 
