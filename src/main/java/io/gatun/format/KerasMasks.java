@@ -140,7 +140,7 @@ final class KerasMasks {
     Value back(String outputName, Value output, Gaps gaps) {
       // A row of zeros in front, for steps before the first that counts.
       Value first = to.slice(name + ".row", output, 1, 0, 1);
-      Value zero = to.node(name + ".zero", "Mul", first, to.number(name + ".nothing", 0));
+      Value zero = to.node(name + ".zero", "Sub", first, first);
       Value rows = to.concat(name + ".rows", 1, List.of(zero, output));
       Value at = count;
       if (gaps == Gaps.ZERO) {

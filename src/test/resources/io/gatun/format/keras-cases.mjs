@@ -117,6 +117,13 @@ for (const returnSequences of [false, true]) {
     ], masked);
   }
 }
+for (const returnSequences of [false, true]) {
+  sequential(`masked bidirectional ${returnSequences}`, [
+    L.embedding({inputDim: 7, outputDim: 3, inputLength: 5, maskZero: true}),
+    L.bidirectional({layer: L.gru({units: 3, returnSequences, recurrentActivation: 'sigmoid'}), mergeMode: 'sum'}),
+    L.dense({units: 2}),
+  ], masked);
+}
 sequential('masking', [
   L.masking({maskValue: 0.5, inputShape: [3, 2]}),
   L.dense({units: 2}),
