@@ -110,6 +110,7 @@ DEVICE float larger(float a, float b) {
   return a == b ? (a == 0 ? a + b : a) : a > b ? a : b;
 }
 
+/* What C calls 1 but Java does not is NaN: 1 to the power NaN, 1 and −1 to an infinite one. */
 DEVICE float binaryReal(int32_t operation, float a, float b) {
   switch (operation) {
     case ADD:
@@ -125,7 +126,7 @@ DEVICE float binaryReal(int32_t operation, float a, float b) {
     case MINIMUM:
       return -larger(-a, -b);
     default:
-      return powf(a, b);
+      return fabsf(a) == 1 && !(fabsf(b) < INFINITY) ? NAN : powf(a, b);
   }
 }
 
@@ -195,7 +196,11 @@ KERNEL(binaryF32) {
 
 BINARY(binaryI8, int8_t)
 BINARY(binaryU8, uint8_t)
+BINARY(binaryI16, int16_t)
+BINARY(binaryU16, uint16_t)
 BINARY(binaryI32, int32_t)
+BINARY(binaryU32, uint32_t)
+/* Of uint64, too, whose bits are taken for an int64's. */
 BINARY(binaryI64, int64_t)
 
 typedef struct {

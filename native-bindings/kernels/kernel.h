@@ -116,7 +116,18 @@ void gatun_kernel(HostKernel *kernel);
   }
 
 /* Types as their codes: the order of io.gatun.tensor.DType. Only these lie in a device's memory. */
-enum { FLOAT32 = 0, INT8 = 4, UINT8 = 5, INT32 = 6, INT64 = 7, BOOL = 8 };
+enum {
+  FLOAT32 = 0,
+  INT8 = 4,
+  UINT8 = 5,
+  INT16 = 6,
+  UINT16 = 7,
+  INT32 = 8,
+  UINT32 = 9,
+  INT64 = 10,
+  UINT64 = 11,
+  BOOL = 12
+};
 
 #define AXES 8
 

@@ -16,6 +16,7 @@ typedef struct {
   }
 
 FILL(fill1, uint8_t)
+FILL(fill2, uint16_t)
 FILL(fill4, uint32_t)
 FILL(fill8, uint64_t)
 
@@ -38,6 +39,11 @@ DEVICE int64_t whole(float value) {
   return value >= 0x1p63f ? INT64_MAX : value <= -0x1p63f ? INT64_MIN : (int64_t)value;
 }
 
+/* The same of what only a uint64 holds. */
+DEVICE uint64_t largeWhole(float value) {
+  return value >= 0x1p64f ? UINT64_MAX : (uint64_t)value;
+}
+
 KERNEL(cast) {
   EACH(i, p.count) {
     float real = 0;
@@ -55,11 +61,25 @@ KERNEL(cast) {
       case UINT8:
         value = ((const uint8_t *)p.source)[i];
         break;
+      case INT16:
+        value = ((const int16_t *)p.source)[i];
+        break;
+      case UINT16:
+        value = ((const uint16_t *)p.source)[i];
+        break;
       case INT32:
         value = ((const int32_t *)p.source)[i];
         break;
+      case UINT32:
+        value = ((const uint32_t *)p.source)[i];
+        break;
       case INT64:
         value = ((const int64_t *)p.source)[i];
+        break;
+      case UINT64:
+        /* As far as an int64 goes, as on every device. */
+        value = ((const int64_t *)p.source)[i];
+        value = value < 0 ? INT64_MAX : value;
         break;
       default:
         value = ((const uint8_t *)p.source)[i] != 0;
@@ -78,11 +98,24 @@ KERNEL(cast) {
       case UINT8:
         ((uint8_t *)p.target)[i] = (uint8_t)bounded(value, 0, UINT8_MAX);
         break;
+      case INT16:
+        ((int16_t *)p.target)[i] = (int16_t)bounded(value, INT16_MIN, INT16_MAX);
+        break;
+      case UINT16:
+        ((uint16_t *)p.target)[i] = (uint16_t)bounded(value, 0, UINT16_MAX);
+        break;
       case INT32:
         ((int32_t *)p.target)[i] = (int32_t)bounded(value, INT32_MIN, INT32_MAX);
         break;
+      case UINT32:
+        ((uint32_t *)p.target)[i] = (uint32_t)bounded(value, 0, UINT32_MAX);
+        break;
       case INT64:
         ((int64_t *)p.target)[i] = value;
+        break;
+      case UINT64:
+        ((uint64_t *)p.target)[i] =
+            p.from == FLOAT32 && real >= 0x1p63f ? largeWhole(real) : (uint64_t)(value < 0 ? 0 : value);
         break;
       default:
         ((uint8_t *)p.target)[i] = (uint8_t)set;

@@ -5,11 +5,11 @@
 #define MAXIMUM_OF(x, size, partial, result)                                                       \
   do {                                                                                             \
     PHASE(thread) {                                                                                \
-      float most = -INFINITY;                                                                      \
+      float ofThread = -INFINITY;                                                                  \
       for (int64_t j = thread; j < (size); j += THREADS) {                                         \
-        most = largest(most, (x)[j]);                                                              \
+        ofThread = largest(ofThread, (x)[j]);                                                      \
       }                                                                                            \
-      (partial)[thread] = most;                                                                    \
+      (partial)[thread] = ofThread;                                                                \
     }                                                                                              \
     JOIN(largest, partial, result)                                                                 \
   } while (0)
@@ -18,11 +18,11 @@
 #define SUM_OF(j, size, term, partial, result)                                                     \
   do {                                                                                             \
     PHASE(thread) {                                                                                \
-      double sum = 0;                                                                              \
+      double ofThread = 0;                                                                         \
       for (int64_t j = thread; j < (size); j += THREADS) {                                         \
-        sum += (term);                                                                             \
+        ofThread += (term);                                                                        \
       }                                                                                            \
-      (partial)[thread] = sum;                                                                     \
+      (partial)[thread] = ofThread;                                                                \
     }                                                                                              \
     JOIN(add, partial, result)                                                                     \
   } while (0)

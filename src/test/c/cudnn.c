@@ -256,7 +256,8 @@ EXPORT cudnnStatus_t cudnnSetRNNDataDescriptor(cudnnRNNDataDescriptor_t descript
                            layout, maximumLength, batch, size);
   }
   for (int i = 0; i < batch && result == 0; i++) {
-    if (lengths[i] < 0 || lengths[i] > maximumLength) {
+    /* The documentation lets a length be 0; libraries in the field refuse it or go wrong, so it is none here. */
+    if (lengths[i] < 1 || lengths[i] > maximumLength) {
       result = standin_fault(BAD_PARAM, "cudnnSetRNNDataDescriptor: length %d is %d of %d", i, lengths[i], maximumLength);
     } else if (layout == CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED && i > 0 && lengths[i] > lengths[i - 1]) {
       result = standin_fault(BAD_PARAM, "cudnnSetRNNDataDescriptor: packed sequences are not in descending order");

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.gatun.tensor.DType;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -60,6 +61,20 @@ class KernelSourcesTest {
     assertTrue(
         first.endsWith(" " + sum + "."),
         () -> first + " The sources have " + sum + "; native-bindings/kernels/build compiles them");
+  }
+
+  @Test
+  void theCodesOfTypesAreThoseOfTheLibrary() throws IOException {
+    String header = Files.readString(SOURCES.resolve("kernel.h"));
+    Matcher matcher = Pattern.compile("^  ([A-Z0-9]+) = (\\d+)", Pattern.MULTILINE).matcher(header);
+    int codes = 0;
+    while (matcher.find()) {
+      int code = Integer.parseInt(matcher.group(2));
+      assertEquals(DType.valueOf(matcher.group(1)).ordinal(), code, matcher.group(1));
+      codes++;
+    }
+    // All but the types that no device stores.
+    assertEquals(DType.values().length - 3, codes);
   }
 
   @Test
