@@ -232,13 +232,10 @@ class StandInTest {
         int row = i % ldc;
         int column = i / ldc;
         double sum = 0;
-        for (int j = 0; j < k; j++) {
+        for (int j = 0; j < k && row < m; j++) {
           sum +=
-              (double) a[turnA ? j + row * lda : Math.min(row + j * lda, a.length - 1)]
+              (double) a[turnA ? j + row * lda : row + j * lda]
                   * b[turnB ? column + j * ldb : j + column * ldb];
-          if (row >= m) {
-            break;
-          }
         }
         double expected = row < m ? 2 * sum + beta * c[i] : c[i];
         assertEquals(expected, come[i], 1e-5 * Math.max(1, Math.abs(expected)), "turn " + turn);
