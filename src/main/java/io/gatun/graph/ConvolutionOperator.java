@@ -20,12 +20,6 @@ final class ConvolutionOperator implements Operator {
     return Arrays.stream(longs).mapToObj(Math::toIntExact).toList();
   }
 
-  private static long[] repeated(int axes, long value) {
-    long[] all = new long[axes];
-    Arrays.fill(all, value);
-    return all;
-  }
-
   /** The convolution a node describes; its weights' shape is known even if they are not. */
   static ConvolutionSpec spec(Node node, List<Dim> weights) {
     Attributes attributes = node.attributes();
@@ -33,18 +27,46 @@ final class ConvolutionOperator implements Operator {
     int groups = Math.toIntExact(attributes.integer("group", 1));
     long[] kernel = new long[axes];
     Arrays.setAll(kernel, i -> weights.get(i + 2).size());
-    long[] pads = attributes.integers("pads", repeated(2 * axes, 0));
-    if (!attributes.string("auto_pad", "NOTSET").equals("NOTSET")
-        && !attributes.string("auto_pad", "NOTSET").equals("VALID")) {
-      throw new UnsupportedOperationException(node.name() + ": auto_pad; give pads");
+    long[] strides = attributes.integers("strides", Windows.repeated(axes, 1));
+    long[] dilations = attributes.integers("dilations", Windows.repeated(axes, 1));
+    long[] pads = attributes.integers("pads", Windows.repeated(2 * axes, 0));
+    String autoPad = attributes.string("auto_pad", "NOTSET");
+    long[] named = attributes.integers("kernel_shape", kernel);
+    if (strides.length != axes
+        || dilations.length != axes
+        || pads.length != 2 * axes
+        || !Arrays.equals(named, kernel)) {
+      throw new io.gatun.tensor.ShapeException(
+          node.name()
+              + ": kernel_shape, strides, dilations and pads do not fit weights of "
+              + weights);
+    }
+    if (autoPad.equals("VALID")) {
+      pads = Windows.repeated(2 * axes, 0);
+    } else if (!autoPad.equals("NOTSET")) {
+      List<Dim> dims = node.inputs().get(0).dims();
+      for (int i = 0; i < axes; i++) {
+        long extent = dilations[i] * (kernel[i] - 1) + 1;
+        Dim size = dims.get(i + 2);
+        if (!size.isKnown() && strides[i] != 1) {
+          throw new UnsupportedOperationException(
+              node.name()
+                  + ": auto_pad "
+                  + autoPad
+                  + " with strides of an axis of unknown size "
+                  + size
+                  + "; give pads");
+        }
+        Windows.same(autoPad, size.isKnown() ? size.size() : extent, extent, strides[i], pads, i);
+      }
     }
     return new ConvolutionSpec(
         Math.toIntExact(weights.get(1).size() * groups),
         Math.toIntExact(weights.get(0).size()),
         groups,
         ints(kernel),
-        ints(attributes.integers("strides", repeated(axes, 1))),
-        ints(attributes.integers("dilations", repeated(axes, 1))),
+        ints(strides),
+        ints(dilations),
         ints(Arrays.copyOfRange(pads, 0, pads.length / 2)),
         ints(Arrays.copyOfRange(pads, pads.length / 2, pads.length)));
   }

@@ -35,6 +35,19 @@ final class ElementwiseGradients {
       case LOGARITHM -> binary(d, "Div", dy, x);
       case SQUARE_ROOT -> binary(d, "Div", dy, binary(d, "Add", y, y));
       case RECIPROCAL -> negate(d, binary(d, "Mul", dy, binary(d, "Mul", y, y)));
+      case SINE -> binary(d, "Mul", dy, d.add("Cos", Attributes.NONE, x));
+      case COSINE -> negate(d, binary(d, "Mul", dy, d.add("Sin", Attributes.NONE, x)));
+      case HYPERBOLIC_SINE -> binary(d, "Mul", dy, d.add("Cosh", Attributes.NONE, x));
+      case HYPERBOLIC_COSINE -> binary(d, "Mul", dy, d.add("Sinh", Attributes.NONE, x));
+      case TANGENT -> binary(d, "Add", dy, binary(d, "Mul", dy, binary(d, "Mul", y, y)));
+      case ARC_TANGENT ->
+          binary(d, "Div", dy, binary(d, "Add", binary(d, "Mul", x, x), constant(d, 1)));
+      case ERROR_FUNCTION -> {
+        Value bell = d.add("Exp", Attributes.NONE, negate(d, binary(d, "Mul", x, x)));
+        // 2/√π
+        yield binary(d, "Mul", dy, binary(d, "Mul", bell, constant(d, 1.1283792f)));
+      }
+      default -> throw d.unsupported("; freeze what comes before it");
     };
   }
 

@@ -7,9 +7,11 @@ import io.gatun.kernel.UnaryOperation;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Shape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.LongUnaryOperator;
 
 /** Operators that work element by element. */
 final class ElementwiseOperators {
@@ -34,11 +36,29 @@ final class ElementwiseOperators {
             Map.entry("Swish", Activation.Kind.SWISH),
             Map.entry("Exp", Activation.Kind.EXPONENTIAL))
         .forEach((type, kind) -> list.add(new Activate(type, kind)));
-    list.add(new Unary("Neg", UnaryOperation.NEGATE));
-    list.add(new Unary("Abs", UnaryOperation.ABSOLUTE));
-    list.add(new Unary("Log", UnaryOperation.LOGARITHM));
-    list.add(new Unary("Sqrt", UnaryOperation.SQUARE_ROOT));
-    list.add(new Unary("Reciprocal", UnaryOperation.RECIPROCAL));
+    list.add(new Unary("Neg", UnaryOperation.NEGATE, x -> -x));
+    list.add(new Unary("Abs", UnaryOperation.ABSOLUTE, Math::abs));
+    list.add(new Unary("Sign", UnaryOperation.SIGN, Long::signum));
+    Map.ofEntries(
+            Map.entry("Log", UnaryOperation.LOGARITHM),
+            Map.entry("Sqrt", UnaryOperation.SQUARE_ROOT),
+            Map.entry("Reciprocal", UnaryOperation.RECIPROCAL),
+            Map.entry("Floor", UnaryOperation.FLOOR),
+            Map.entry("Ceil", UnaryOperation.CEILING),
+            Map.entry("Round", UnaryOperation.ROUND),
+            Map.entry("Erf", UnaryOperation.ERROR_FUNCTION),
+            Map.entry("Sin", UnaryOperation.SINE),
+            Map.entry("Cos", UnaryOperation.COSINE),
+            Map.entry("Tan", UnaryOperation.TANGENT),
+            Map.entry("Asin", UnaryOperation.ARC_SINE),
+            Map.entry("Acos", UnaryOperation.ARC_COSINE),
+            Map.entry("Atan", UnaryOperation.ARC_TANGENT),
+            Map.entry("Sinh", UnaryOperation.HYPERBOLIC_SINE),
+            Map.entry("Cosh", UnaryOperation.HYPERBOLIC_COSINE),
+            Map.entry("Asinh", UnaryOperation.AREA_SINE),
+            Map.entry("Acosh", UnaryOperation.AREA_COSINE),
+            Map.entry("Atanh", UnaryOperation.AREA_TANGENT))
+        .forEach((type, operation) -> list.add(new Unary(type, operation, null)));
     list.add(new Binary("Add", BinaryOperation.ADD));
     list.add(new Binary("Sub", BinaryOperation.SUBTRACT));
     list.add(new Binary("Mul", BinaryOperation.MULTIPLY));
@@ -46,7 +66,9 @@ final class ElementwiseOperators {
     list.add(new Binary("Pow", BinaryOperation.POWER));
     list.add(new Binary("Max", BinaryOperation.MAXIMUM));
     list.add(new Binary("Min", BinaryOperation.MINIMUM));
-    list.add(new Cast());
+    list.addAll(ElementOperators.all());
+    list.add(new Cast("Cast"));
+    list.add(new Cast("CastLike"));
     return list;
   }
 
@@ -72,10 +94,6 @@ final class ElementwiseOperators {
     @Override
     public void infer(Inference inference) {
       requireReal(inference);
-      String approximate = inference.attributes().string("approximate", "none");
-      if (!approximate.equals("none")) {
-        throw inference.error(type + " is exact, there is no approximation " + approximate);
-      }
       inference.output(inference.type(0), inference.dims(0));
     }
 
@@ -96,7 +114,14 @@ final class ElementwiseOperators {
     }
   }
 
-  private record Unary(String type, UnaryOperation operation) implements Operator {
+  /** A function of reals, and where there is one the function of whole numbers. */
+  private record Unary(String type, UnaryOperation operation, LongUnaryOperator whole)
+      implements HostOperator {
+    @Override
+    public String limits() {
+      return whole == null ? "reals only" : "";
+    }
+
     @Override
     public void differentiate(Differentiation d) {
       d.give(0, ElementwiseGradients.unary(d, operation));
@@ -104,12 +129,17 @@ final class ElementwiseOperators {
 
     @Override
     public void infer(Inference inference) {
-      requireReal(inference);
+      if (whole == null || !inference.type(0).isInteger()) {
+        requireReal(inference);
+      }
       inference.output(inference.type(0), inference.dims(0));
     }
 
     @Override
     public Compiled compile(Compilation compilation) {
+      if (!compilation.node().inputs().get(0).type().isFloat()) {
+        return new OnHost(this);
+      }
       return binding -> {
         Region in = binding.input(0);
         Region out = binding.output(0);
@@ -117,9 +147,14 @@ final class ElementwiseOperators {
         return kernels -> kernels.unary(operation, in, out, count);
       };
     }
+
+    @Override
+    public void compute(Call call) {
+      Arrays.setAll(call.out(0).wholes, i -> whole.applyAsLong(call.in(0).wholes[i]));
+    }
   }
 
-  private record Binary(String type, BinaryOperation operation) implements Operator {
+  private record Binary(String type, BinaryOperation operation) implements HostOperator {
     @Override
     public void differentiate(Differentiation d) {
       ElementwiseGradients.binary(d, operation);
@@ -129,7 +164,9 @@ final class ElementwiseOperators {
     public void infer(Inference inference) {
       DType left = inference.type(0);
       DType right = inference.type(1);
-      if (left != right && !(left.isFloat() && right.isFloat())) {
+      boolean mixed = operation == BinaryOperation.POWER && right != DType.BOOL;
+      if (left == DType.BOOL
+          || (left != right && !mixed && !(left.isFloat() && right.isFloat()))) {
         throw inference.error(type + " of " + left.label() + " and " + right.label());
       }
       inference.output(left, inference.broadcast(inference.dims(0), inference.dims(1)));
@@ -137,6 +174,11 @@ final class ElementwiseOperators {
 
     @Override
     public Compiled compile(Compilation compilation) {
+      List<Value> inputs = compilation.node().inputs();
+      if (inputs.get(0).type().isFloat() != inputs.get(1).type().isFloat()
+          || (!inputs.get(0).type().isFloat() && inputs.get(0).type() != inputs.get(1).type())) {
+        return new OnHost(this);
+      }
       return binding -> {
         Region a = binding.input(0);
         Region b = binding.input(1);
@@ -149,18 +191,42 @@ final class ElementwiseOperators {
             kernels.binary(operation, elements, a, aStrides, b, bStrides, out, extent);
       };
     }
+
+    /** A power whose base and exponent differ in type has the type of the base. */
+    @Override
+    public void compute(Call call) {
+      HostArray out = call.out(0);
+      int[] a = call.in(0).repeated(out.dims);
+      int[] b = call.in(1).repeated(out.dims);
+      boolean whole = out.wholes != null && call.in(1).wholes != null;
+      for (int i = 0; i < out.count; i++) {
+        if (whole && call.in(1).wholes[b[i]] >= 0) {
+          out.wholes[i] =
+              java.math.BigInteger.valueOf(call.in(0).wholes[a[i]])
+                  .modPow(
+                      java.math.BigInteger.valueOf(call.in(1).wholes[b[i]]),
+                      java.math.BigInteger.ONE.shiftLeft(Long.SIZE))
+                  .longValue();
+        } else {
+          out.set(i, StrictMath.pow(call.in(0).real(a[i]), call.in(1).real(b[i])));
+        }
+      }
+    }
   }
 
-  /** The type to convert to is the attribute {@code to}: the label of a {@link DType}. */
-  private record Cast() implements Operator {
-    @Override
-    public String type() {
-      return "Cast";
-    }
-
+  /**
+   * The type to convert to is that of {@code CastLike}'s second input, or the attribute {@code to}:
+   * the label of a {@link DType}. A real becomes the whole number towards zero, a whole number that
+   * does not fit loses its upper bits.
+   */
+  private record Cast(String type) implements Operator {
     @Override
     public void infer(Inference inference) {
-      inference.output(DType.of(inference.attributes().string("to", "float32")), inference.dims(0));
+      DType to =
+          type.equals("Cast")
+              ? DType.of(inference.attributes().string("to", "float32"))
+              : inference.type(1);
+      inference.output(to, inference.dims(0));
     }
 
     /** Between real types: the numbers have one type on the device. */
@@ -171,14 +237,14 @@ final class ElementwiseOperators {
 
     @Override
     public Compiled compile(Compilation compilation) {
-      return binding -> {
+      return ShapeGradients.reading(0, binding -> {
         Region in = binding.input(0);
         Region out = binding.output(0);
         DType from = binding.inputType(0);
         DType to = binding.outputType(0);
         long count = Shape.of(binding.inputDims(0)).elements();
         return kernels -> kernels.cast(in, from, out, to, count);
-      };
+      });
     }
   }
 

@@ -191,6 +191,9 @@ public final class Graph {
           new Inference(
               new Node(nodeName, meaning, attributes, in, List.of()),
               in.stream().map(v -> v == null ? null : v.dims()).toList());
+      if (meaning instanceof FunctionOperators.Function function) {
+        return function.expand(new FunctionOperators.Expansion(this, inference, out));
+      }
       meaning.infer(inference);
       if (out.size() > inference.outputTypes().size()) {
         throw new IllegalArgumentException(

@@ -28,7 +28,10 @@ public final class Operators {
     list.addAll(ElementwiseOperators.all());
     list.addAll(MatrixOperators.all());
     list.addAll(ShapeOperators.all());
+    list.addAll(FunctionOperators.all());
+    list.addAll(SelectionOperators.all());
     list.addAll(RowOperators.all());
+    list.addAll(ReductionOperators.all());
     list.addAll(RecurrentOperator.all());
     list.add(new ConvolutionOperator());
     list.addAll(PoolOperators.all());

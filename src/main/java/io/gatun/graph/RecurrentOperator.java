@@ -86,6 +86,7 @@ record RecurrentOperator(Cell cell, Constant table) implements Operator {
         || layer.inputs().get(1).constant() == null
         || table.shape().rank() != 2
         || tokens.rank() != 2
+        || gather.attributes().integer("axis", 0) != 0
         || table.shape().elements() == 0) {
       return null;
     }

@@ -16,6 +16,11 @@ final class ShapeOperators {
     return List.of(
         new Identity("Identity"),
         new Identity("Dropout"),
+        new Split(),
+        new Tile(),
+        new ConstantOfShape(),
+        new ShapeOf("Shape"),
+        new ShapeOf("Size"),
         new Reshape(),
         new Flatten(),
         new Squeeze(),
@@ -74,6 +79,39 @@ final class ShapeOperators {
     @Override
     public void infer(Inference inference) {
       inference.output(inference.type(0), inference.dims(0));
+      if (type.equals("Dropout")) {
+        inference.output(DType.BOOL, inference.dims(0));
+      }
+    }
+
+    /** With a mask: nothing is dropped. */
+    @Override
+    public long viewOffset(Inference inference) {
+      return inference.node().outputs().size() > 1 ? -1 : 0;
+    }
+
+    @Override
+    public Compiled compile(Compilation compilation) {
+      if (compilation.node().outputs().size() < 2) {
+        return copying();
+      }
+      return ShapeGradients.reading(
+          0,
+          binding -> {
+            long count = Shape.of(binding.inputDims(0)).elements();
+            long bytes = count * binding.inputType(0).bytes();
+            Region in = binding.input(0);
+            Region out = binding.output(0);
+            Region mask = binding.output(1);
+            return kernels -> {
+              if (out != null) {
+                kernels.copy(in, out, bytes);
+              }
+              if (mask != null) {
+                kernels.fill(mask, DType.BOOL, count, 1);
+              }
+            };
+          });
     }
   }
 
@@ -88,7 +126,16 @@ final class ShapeOperators {
     }
 
     @Override
+    public boolean steers(Node node, int input) {
+      return input == 1;
+    }
+
+    @Override
     public void infer(Inference inference) {
+      if (inference.later(1)) {
+        inference.output(inference.type(0), laterDims(inference, 1));
+        return;
+      }
       long[] shape = inference.integers("shape", 1);
       if (shape == null) {
         throw inference.error("no shape is given");
@@ -133,6 +180,28 @@ final class ShapeOperators {
     }
   }
 
+  /** Sizes that are not known yet. */
+  static List<Dim> unknownDims(Inference inference, int rank) {
+    List<Dim> dims = new ArrayList<>();
+    for (int i = 0; i < rank; i++) {
+      dims.add(inference.unknown(i));
+    }
+    return dims;
+  }
+
+  /** As many sizes, not yet known, as an input has elements that says them. */
+  static List<Dim> laterDims(Inference inference, int input) {
+    inference.expectRank(input, 1);
+    if (!inference.dim(input, 0).isKnown()) {
+      throw inference.error(
+          "how many axes there will be is not known: "
+              + inference.node().inputs().get(input).name()
+              + " is "
+              + inference.dims(input));
+    }
+    return unknownDims(inference, (int) inference.dim(input, 0).size());
+  }
+
   /** To two axes: the product of those before {@code axis}, and of the rest. */
   private record Flatten() implements SameElements {
     @Override
@@ -168,8 +237,18 @@ final class ShapeOperators {
     }
 
     @Override
+    public boolean steers(Node node, int input) {
+      return input == 1;
+    }
+
+    @Override
     public void infer(Inference inference) {
       int rank = inference.rank(0);
+      if (inference.later(1)) {
+        int left = Math.max(0, rank - laterDims(inference, 1).size());
+        inference.output(inference.type(0), unknownDims(inference, left));
+        return;
+      }
       long[] axes = inference.integers("axes", 1);
       TreeSet<Integer> drop = new TreeSet<>();
       if (axes == null) {
@@ -203,7 +282,17 @@ final class ShapeOperators {
     }
 
     @Override
+    public boolean steers(Node node, int input) {
+      return input == 1;
+    }
+
+    @Override
     public void infer(Inference inference) {
+      if (inference.later(1)) {
+        int all = inference.rank(0) + laterDims(inference, 1).size();
+        inference.output(inference.type(0), unknownDims(inference, all));
+        return;
+      }
       long[] axes = inference.integers("axes", 1);
       if (axes == null) {
         throw inference.error("no axes are given");
@@ -386,7 +475,18 @@ final class ShapeOperators {
     }
 
     @Override
+    public boolean steers(Node node, int input) {
+      return input > 0 && input < 5;
+    }
+
+    @Override
     public void infer(Inference inference) {
+      for (int input = 1; input < 5; input++) {
+        if (inference.later(input)) {
+          inference.output(inference.type(0), unknownDims(inference, inference.rank(0)));
+          return;
+        }
+      }
       long[][] ranges = ranges(inference);
       List<Dim> dims = new ArrayList<>(inference.dims(0));
       for (int axis = 0; axis < ranges.length; axis++) {
@@ -570,7 +670,17 @@ final class ShapeOperators {
     }
 
     @Override
+    public boolean steers(Node node, int input) {
+      return input == 1;
+    }
+
+    @Override
     public void infer(Inference inference) {
+      if (inference.later(1)) {
+        int rank = Math.max(inference.rank(0), laterDims(inference, 1).size());
+        inference.output(inference.type(0), unknownDims(inference, rank));
+        return;
+      }
       long[] shape = inference.integers("shape", 1);
       if (shape == null) {
         throw inference.error("no shape is given");
@@ -592,10 +702,13 @@ final class ShapeOperators {
     }
   }
 
-  /** ONNX Gather along the first axis, which is what an embedding is. */
+  /** ONNX Gather: along the first axis it is what an embedding is. */
   private record Gather() implements Operator {
     @Override
     public void differentiate(Differentiation d) {
+      if (d.attributes().integer("axis", 0) != 0) {
+        throw d.unsupported(" along another axis than the first; transpose before it");
+      }
       d.give(
           0, d.add(ShapeGradients.GATHER, Attributes.NONE, d.gradient(0), d.input(1), d.input(0)));
     }
@@ -607,16 +720,14 @@ final class ShapeOperators {
 
     @Override
     public void infer(Inference inference) {
-      int rank = inference.rank(0);
-      if (rank == 0 || inference.axis("axis", 0, rank) != 0) {
-        throw inference.error("gathers along the first axis only");
-      }
+      int axis = inference.axis("axis", 0, inference.rank(0));
       DType indices = inference.type(1);
       if (indices != DType.INT32 && indices != DType.INT64) {
         throw inference.error("indices are " + indices.label() + ", expected int32 or int64");
       }
-      List<Dim> dims = new ArrayList<>(inference.dims(1));
-      dims.addAll(inference.dims(0).subList(1, rank));
+      List<Dim> dims = new ArrayList<>(inference.dims(0).subList(0, axis));
+      dims.addAll(inference.dims(1));
+      dims.addAll(inference.dims(0).subList(axis + 1, inference.rank(0)));
       inference.output(inference.computedType(0), dims);
     }
 
@@ -624,16 +735,289 @@ final class ShapeOperators {
     public Compiled compile(Compilation compilation) {
       return binding -> {
         long[] table = binding.inputDims(0);
-        long rows = table[0];
-        long rowBytes =
-            Shape.of(Arrays.copyOfRange(table, 1, table.length)).elements()
-                * binding.inputType(0).bytes();
+        long requested = binding.node().attributes().integer("axis", 0);
+        int axis = (int) (requested < 0 ? requested + table.length : requested);
+        long rows = table[axis];
+        int outer = HostArray.product(table, 0, axis);
+        int inner = HostArray.product(table, axis + 1, table.length);
+        long rowBytes = (long) inner * binding.inputType(0).bytes();
         Region from = binding.input(0);
         Region indices = binding.input(1);
         DType indexType = binding.inputType(1);
         long count = Shape.of(binding.inputDims(1)).elements();
         Region out = binding.output(0);
-        return kernels -> kernels.gatherRows(from, rows, rowBytes, indices, indexType, count, out);
+        if (outer == 1) {
+          return kernels ->
+              kernels.gatherRows(from, rows, rowBytes, indices, indexType, count, out);
+        }
+        // The axis goes first, with what lies before it behind it, and comes back.
+        int bytes = binding.inputType(0).bytes();
+        long width = (long) outer * inner;
+        Region turned = binding.scratch(Math.multiplyExact(rows * width, bytes));
+        Region picked = binding.scratch(Math.multiplyExact(count * width, bytes));
+        long[] extent = {rows, outer, inner};
+        long[] there = {inner, rows * inner, 1};
+        long[] rowMajor = {width, inner, 1};
+        long[] result = {count, outer, inner};
+        long[] back = {inner, count * inner, 1};
+        return kernels -> {
+          kernels.copyStrided(from, 0, there, turned, 0, rowMajor, extent, bytes);
+          kernels.gatherRows(turned, rows, width * bytes, indices, indexType, count, picked);
+          kernels.copyStrided(picked, 0, rowMajor, out, 0, back, result, bytes);
+        };
+      };
+    }
+  }
+
+  /** Parts of an axis: of the sizes {@code split}, or as many as there are outputs, all alike. */
+  private record Split() implements Operator {
+    @Override
+    public String type() {
+      return "Split";
+    }
+
+    @Override
+    public boolean steers(Node node, int input) {
+      return input == 1;
+    }
+
+    @Override
+    public void infer(Inference inference) {
+      int axis = inference.axis("axis", 0, inference.rank(0));
+      Dim size = inference.dim(0, axis);
+      List<Dim> parts = new ArrayList<>();
+      long count = inference.attributes().integer("num_outputs", 0);
+      if (inference.later(1)) {
+        parts.addAll(laterDims(inference, 1));
+      } else if (inference.has(1)) {
+        long sum = 0;
+        for (long part : inference.integers("split", 1)) {
+          if (part < 0) {
+            throw inference.error("a part of " + part);
+          }
+          parts.add(Dim.of(part));
+          sum += part;
+        }
+        if (size.isKnown() && size.size() != sum) {
+          throw inference.error("parts " + parts + " of axis " + axis + ", which is " + size);
+        }
+      } else if (count < 1) {
+        throw inference.error("neither split nor num_outputs is given");
+      } else {
+        for (int i = 0; i < count; i++) {
+          // The last is smaller where they cannot be alike.
+          parts.add(
+              !size.isKnown()
+                  ? inference.unknown(i)
+                  : Dim.of(
+                      Math.max(
+                          0,
+                          Math.min(
+                              Math.ceilDiv(size.size(), count),
+                              size.size() - i * Math.ceilDiv(size.size(), count)))));
+        }
+      }
+      for (Dim part : parts) {
+        List<Dim> dims = new ArrayList<>(inference.dims(0));
+        dims.set(axis, part);
+        inference.output(inference.type(0), dims);
+      }
+    }
+
+    @Override
+    public void differentiate(Differentiation d) {
+      List<Value> gradients = d.gradients();
+      if (gradients.size() < d.node().outputs().size() || gradients.contains(null)) {
+        throw d.unsupported(" where one of its parts is not used");
+      }
+      long axis = d.attributes().integer("axis", 0);
+      d.give(
+          0,
+          d.add(
+              "Concat", Attributes.of("axis", axis), gradients.toArray(new Value[0])));
+    }
+
+    @Override
+    public Compiled compile(Compilation compilation) {
+      return ShapeGradients.reading(
+          0,
+          binding -> {
+            long[] from = Shape.of(binding.inputDims(0)).contiguousStrides();
+            long requested = binding.node().attributes().integer("axis", 0);
+            int axis = (int) (requested < 0 ? requested + from.length : requested);
+            int bytes = binding.inputType(0).bytes();
+            Region in = binding.input(0);
+            List<Step> steps = new ArrayList<>();
+            long begin = 0;
+            for (int i = 0; i < binding.node().outputs().size(); i++) {
+              long[] extent = binding.outputDims(i);
+              long offset = begin * from[axis];
+              begin += extent[axis];
+              Region out = binding.output(i);
+              if (out != null) {
+                long[] to = Shape.of(extent).contiguousStrides();
+                steps.add(
+                    kernels ->
+                        kernels.copyStrided(in, offset, from, out, 0, to, extent, bytes));
+              }
+            }
+            Step[] all = steps.toArray(new Step[0]);
+            return kernels -> {
+              for (Step step : all) {
+                step.run(kernels);
+              }
+            };
+          });
+    }
+  }
+
+  /** The whole repeated along each axis. */
+  private record Tile() implements Operator {
+    @Override
+    public String type() {
+      return "Tile";
+    }
+
+    @Override
+    public boolean steers(Node node, int input) {
+      return input == 1;
+    }
+
+    @Override
+    public void infer(Inference inference) {
+      List<Dim> dims = new ArrayList<>();
+      int rank = inference.rank(0);
+      long[] repeats = inference.later(1) ? null : inference.integers("repeats", 1);
+      if (!inference.later(1) && (repeats == null || repeats.length != rank)) {
+        throw inference.error(
+            "repeats are " + Arrays.toString(repeats) + ", expected one for each of " + rank + " axes");
+      }
+      for (int i = 0; i < rank; i++) {
+        if (repeats != null && repeats[i] < 0) {
+          throw inference.error("repeats are " + Arrays.toString(repeats));
+        }
+        dims.add(
+            repeats == null ? inference.unknown(i) : inference.dim(0, i).times(Dim.of(repeats[i])));
+      }
+      inference.output(inference.type(0), dims);
+    }
+
+    @Override
+    public Compiled compile(Compilation compilation) {
+      return ShapeGradients.reading(
+          0,
+          binding -> {
+            long[] dims = binding.inputDims(0);
+            long[] out = binding.outputDims(0);
+            long[] in = Shape.of(dims).contiguousStrides();
+            long[] extent = new long[2 * dims.length];
+            long[] from = new long[extent.length];
+            for (int i = 0; i < dims.length; i++) {
+              extent[2 * i] = dims[i] == 0 ? 0 : out[i] / dims[i];
+              extent[2 * i + 1] = dims[i];
+              from[2 * i + 1] = in[i];
+            }
+            long[] to = Shape.of(extent).contiguousStrides();
+            Region source = binding.input(0);
+            Region target = binding.output(0);
+            int bytes = binding.inputType(0).bytes();
+            return kernels ->
+                kernels.copyStrided(source, 0, from, target, 0, to, extent, bytes);
+          });
+    }
+  }
+
+  /** One number everywhere: {@code value}, a constant of one element, by default a float32 0. */
+  private record ConstantOfShape() implements HostOperator {
+    @Override
+    public String type() {
+      return "ConstantOfShape";
+    }
+
+    @Override
+    public boolean steers(Node node, int input) {
+      return true;
+    }
+
+    @Override
+    public void infer(Inference inference) {
+      Constant value = inference.attributes().constant("value");
+      if (value != null && value.shape().elements() != 1) {
+        throw inference.error("value is " + value + ", expected one number");
+      }
+      DType type = value == null ? DType.FLOAT32 : value.dtype();
+      List<Dim> dims = new ArrayList<>();
+      if (inference.later(0)) {
+        dims.addAll(laterDims(inference, 0));
+      } else {
+        inference.dims(0);
+        for (long size : inference.constant(0).longs()) {
+          if (size < 0) {
+            throw inference.error("a size of " + size);
+          }
+          dims.add(Dim.of(size));
+        }
+      }
+      inference.output(type, dims);
+    }
+
+    @Override
+    public void compute(Call call) {
+      Constant value = call.attributes().constant("value");
+      HostArray out = call.out(0);
+      if (out.wholes != null) {
+        Arrays.fill(out.wholes, value.longs()[0]);
+      } else {
+        Arrays.fill(out.reals, value == null ? 0 : SelectionOperators.reals(value)[0]);
+      }
+    }
+  }
+
+  /** The sizes of the axes from {@code start} to {@code end}, or their product. */
+  private record ShapeOf(String type) implements Operator {
+    @Override
+    public boolean sizesOnly() {
+      return true;
+    }
+
+    private static int bound(Attributes attributes, String name, int rank) {
+      long bound = attributes.integer(name, name.equals("end") ? rank : 0);
+      return (int) Math.max(0, Math.min(rank, bound < 0 ? bound + rank : bound));
+    }
+
+    @Override
+    public void infer(Inference inference) {
+      if (type.equals("Size")) {
+        inference.dims(0);
+        inference.output(DType.INT64);
+        return;
+      }
+      int start = bound(inference.attributes(), "start", inference.rank(0));
+      int end = bound(inference.attributes(), "end", inference.rank(0));
+      inference.output(DType.INT64, Dim.of(Math.max(0, end - start)));
+    }
+
+    @Override
+    public Compiled compile(Compilation compilation) {
+      return new Compiled() {
+        @Override
+        public List<Value> operands(Node node) {
+          return List.of();
+        }
+
+        @Override
+        public Step bind(Binding binding) {
+          long[] dims = binding.inputDims(0);
+          HostArray sizes = new HostArray(DType.INT64, DType.INT64, binding.outputDims(0));
+          if (type.equals("Size")) {
+            sizes.wholes[0] = Shape.of(dims).elements();
+          } else {
+            int start = bound(binding.node().attributes(), "start", dims.length);
+            System.arraycopy(dims, start, sizes.wholes, 0, sizes.count);
+          }
+          Region out = binding.output(0);
+          return kernels -> sizes.store(kernels, out);
+        }
       };
     }
   }

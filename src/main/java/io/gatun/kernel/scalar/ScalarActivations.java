@@ -132,6 +132,86 @@ final class ScalarActivations {
           x[i] = 1 / x[i];
         }
       }
+      case FLOOR -> {
+        for (int i = from; i < to; i++) {
+          x[i] = Math.floor(x[i]);
+        }
+      }
+      case CEILING -> {
+        for (int i = from; i < to; i++) {
+          x[i] = Math.ceil(x[i]);
+        }
+      }
+      case ROUND -> {
+        for (int i = from; i < to; i++) {
+          x[i] = Math.rint(x[i]);
+        }
+      }
+      case SIGN -> {
+        for (int i = from; i < to; i++) {
+          x[i] = Math.signum(x[i]);
+        }
+      }
+      case ERROR_FUNCTION -> {
+        for (int i = from; i < to; i++) {
+          x[i] = erf(x[i]);
+        }
+      }
+      case SINE -> {
+        for (int i = from; i < to; i++) {
+          x[i] = StrictMath.sin(x[i]);
+        }
+      }
+      case COSINE -> {
+        for (int i = from; i < to; i++) {
+          x[i] = StrictMath.cos(x[i]);
+        }
+      }
+      case TANGENT -> {
+        for (int i = from; i < to; i++) {
+          x[i] = StrictMath.tan(x[i]);
+        }
+      }
+      case ARC_SINE -> {
+        for (int i = from; i < to; i++) {
+          x[i] = StrictMath.asin(x[i]);
+        }
+      }
+      case ARC_COSINE -> {
+        for (int i = from; i < to; i++) {
+          x[i] = StrictMath.acos(x[i]);
+        }
+      }
+      case ARC_TANGENT -> {
+        for (int i = from; i < to; i++) {
+          x[i] = StrictMath.atan(x[i]);
+        }
+      }
+      case HYPERBOLIC_SINE -> {
+        for (int i = from; i < to; i++) {
+          x[i] = StrictMath.sinh(x[i]);
+        }
+      }
+      case HYPERBOLIC_COSINE -> {
+        for (int i = from; i < to; i++) {
+          x[i] = StrictMath.cosh(x[i]);
+        }
+      }
+      case AREA_SINE -> {
+        for (int i = from; i < to; i++) {
+          x[i] = areaSine(x[i]);
+        }
+      }
+      case AREA_COSINE -> {
+        for (int i = from; i < to; i++) {
+          x[i] = areaCosine(x[i]);
+        }
+      }
+      case AREA_TANGENT -> {
+        for (int i = from; i < to; i++) {
+          x[i] = (StrictMath.log1p(x[i]) - StrictMath.log1p(-x[i])) / 2;
+        }
+      }
     }
   }
 
@@ -142,6 +222,28 @@ final class ScalarActivations {
     }
     double e = StrictMath.exp(x);
     return e / (1 + e);
+  }
+
+  /** The error function; from its series where 1 − erfc(x) would lose digits. */
+  private static double erf(double x) {
+    return Math.abs(x) < 2 ? Math.signum(x) * TWO_OVER_SQRT_PI * series(Math.abs(x)) : 1 - erfc(x);
+  }
+
+  private static double areaSine(double x) {
+    double a = Math.abs(x);
+    // ln(a + √(a² + 1)), written so that neither small nor large numbers lose their digits.
+    double y =
+        a > 1e8
+            ? StrictMath.log(a) + StrictMath.log(2)
+            : StrictMath.log1p(a + a * a / (1 + Math.sqrt(a * a + 1)));
+    return x < 0 ? -y : x == 0 ? x : y;
+  }
+
+  private static double areaCosine(double x) {
+    double d = x - 1;
+    return x > 1e8
+        ? StrictMath.log(x) + StrictMath.log(2)
+        : StrictMath.log1p(d + Math.sqrt(d * (x + 1)));
   }
 
   /**
@@ -166,13 +268,18 @@ final class ScalarActivations {
       }
       return TWO_OVER_SQRT_PI / 2 * expMinusSquare(x) / fraction;
     }
+    return 1 - TWO_OVER_SQRT_PI * series(x);
+  }
+
+  /** √π/2 erf(x) for x from 0 to 2. */
+  private static double series(double x) {
     double term = x;
     double sum = x;
     for (int n = 1; term > sum * 1e-17; n++) {
       term *= 2 * x * x / (2 * n + 1);
       sum += term;
     }
-    return 1 - TWO_OVER_SQRT_PI * StrictMath.exp(-x * x) * sum;
+    return StrictMath.exp(-x * x) * sum;
   }
 
   /** e^(−x²); the rounding error of x² is put back, as it would grow with x² in the result. */

@@ -421,6 +421,7 @@ public class ScalarKernels extends HostKernels {
     MemorySegment left = segment(a);
     MemorySegment right = segment(b);
     MemorySegment out = segment(output);
+    boolean unsigned = type == DType.UINT64;
     for (long i = 0; i < walk.run(); i++) {
       long atA = walk.at(0) + i * walk.stride(0);
       long atB = walk.at(1) + i * walk.stride(1);
@@ -431,25 +432,25 @@ public class ScalarKernels extends HostKernels {
             case ADD -> x + y;
             case SUBTRACT -> x - y;
             case MULTIPLY -> x * y;
-            case DIVIDE -> divide(x, y);
-            case MAXIMUM -> Math.max(x, y);
-            case MINIMUM -> Math.min(x, y);
-            case POWER -> power(x, y);
+            case DIVIDE -> divide(x, y, unsigned);
+            case MAXIMUM -> (unsigned ? Long.compareUnsigned(x, y) > 0 : x > y) ? x : y;
+            case MINIMUM -> (unsigned ? Long.compareUnsigned(x, y) < 0 : x < y) ? x : y;
+            case POWER -> power(x, y, unsigned);
           };
       Elements.setWrapped(out, type, output.offset() + (walk.at(2) + i) * type.bytes(), result);
     }
   }
 
-  private static long divide(long x, long y) {
+  private static long divide(long x, long y, boolean unsigned) {
     if (y == 0) {
       throw new ArithmeticException("the integer " + x + " is divided by 0");
     }
-    return x / y;
+    return unsigned ? Long.divideUnsigned(x, y) : x / y;
   }
 
   /** By repeated squaring; a negative exponent is the reciprocal truncated towards zero. */
-  private static long power(long x, long y) {
-    if (y < 0) {
+  private static long power(long x, long y, boolean unsigned) {
+    if (y < 0 && !unsigned) {
       if (x == 0) {
         throw new ArithmeticException("the integer 0 is raised to the power " + y);
       }
@@ -457,7 +458,7 @@ public class ScalarKernels extends HostKernels {
     }
     long result = 1;
     long square = x;
-    for (long rest = y; rest > 0; rest >>= 1) {
+    for (long rest = y; rest != 0; rest >>>= 1) {
       if ((rest & 1) != 0) {
         result *= square;
       }
