@@ -40,10 +40,13 @@ final class OnnxVersions {
           "ReduceLogSumExp",
           "ReduceSumSquare" ->
           version < 18 ? integersToInputs(node, "axes") : node;
-      case "Split" -> version < 13 ? integersToInputs(node, "split") : node;
+      case "Split" -> split(version < 13 ? integersToInputs(node, "split") : node);
+      case "Scatter" -> node.with("ScatterElements", node.inputs(), node.attributes());
+      case "Resize" -> version < 11 ? resize(node) : node;
       case "TopK" -> version < 10 ? integersToInputs(node, "k") : node;
       case "Slice" -> version < 10 ? integersToInputs(node, "starts", "ends", "axes") : node;
       case "Pad" -> version < 11 ? pad(node) : node;
+      case "DFT" -> version < 20 ? dft(node) : node;
       case "Clip" -> version < 11 ? realsToInputs(node, "min", "max") : node;
       case "Dropout" -> dropout(node);
       case "Upsample" -> upsample(node);
@@ -54,7 +57,7 @@ final class OnnxVersions {
       case "Max", "Min" -> folded(node, node.type());
       case "Sum" -> folded(node, "Add");
       case "Mean" -> mean(node);
-      case "Cast" -> cast(typeNames(node, "to"));
+      case "Cast", "BitCast" -> typeNames(node, "to");
       case "EyeLike", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial" ->
           typeNames(node, "dtype");
       case "QuantizeLinear", "DequantizeLinear" -> typeNames(node, "output_dtype", "precision");
@@ -101,6 +104,36 @@ final class OnnxVersions {
     Tensor tensor = Tensor.allocate(reader.file().arena(), type);
     tensor.setFloat(number);
     return reader.named(name, Constant.of(tensor));
+  }
+
+  /** The axis was a setting, the second one by default. */
+  private Node dft(Node node) {
+    List<String> inputs = new ArrayList<>(node.inputs());
+    while (inputs.size() < 2) {
+      inputs.add("");
+    }
+    inputs.add(reader.integers("axis", node.integer("axis", 1)));
+    return without(node.with(node.type(), inputs, node.attributes()), "axis");
+  }
+
+  /** As many parts as there are outputs, where nothing else says so. */
+  private static Node split(Node node) {
+    if (node.hasInput(1) || node.attributes().containsKey("num_outputs")) {
+      return node;
+    }
+    Map<String, Object> attributes = new LinkedHashMap<>(node.attributes());
+    attributes.put("num_outputs", (long) node.outputs().size());
+    return node.with(node.type(), node.inputs(), attributes);
+  }
+
+  /** Version 10 had no region of interest, and said nothing of where the elements lie. */
+  private static Node resize(Node node) {
+    List<String> inputs = new ArrayList<>(node.inputs());
+    inputs.add(1, "");
+    Map<String, Object> attributes = new LinkedHashMap<>(node.attributes());
+    attributes.put("coordinate_transformation_mode", "asymmetric");
+    attributes.put("nearest_mode", "floor");
+    return node.with(node.type(), inputs, attributes);
   }
 
   private Node pad(Node node) {
@@ -171,13 +204,6 @@ final class OnnxVersions {
     }
     List<String> data = node.inputs().isEmpty() ? List.of() : List.of(node.inputs().get(0));
     return node.with(node.type(), data, Map.of());
-  }
-
-  private Node cast(Node node) {
-    if (DType.BFLOAT16.label().equals(node.attributes().get("to"))) {
-      throw reader.error(node, "rounding to bfloat16 within a network is not supported");
-    }
-    return node;
   }
 
   /** Upsample was Resize without a region of interest, rounding sizes and coordinates down. */

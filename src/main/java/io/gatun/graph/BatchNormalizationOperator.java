@@ -15,9 +15,11 @@ import java.util.List;
  * ONNX BatchNormalization as it is outside training: {@code (x − mean) / √(variance + epsilon)
  * scale + shift} for each channel of {@code [batch, channels, …]}, inputs x, scale, shift, mean and
  * variance. Mean and variance stay what they are in training, too, where it becomes the nodes of
- * this formula, so that scale and shift can be trained and gradients go through.
+ * this formula, so that scale and shift can be trained and gradients go through. With {@code
+ * training_mode} the statistics are the batch's own, formed on the host, and what they move the
+ * mean and variance to are further outputs.
  */
-final class BatchNormalizationOperator implements Operator {
+final class BatchNormalizationOperator implements HostOperator {
   @Override
   public String type() {
     return "BatchNormalization";
@@ -29,17 +31,62 @@ final class BatchNormalizationOperator implements Operator {
     if (inference.rank(0) < 2) {
       throw inference.error("input is " + inference.dims(0) + ", expected [batch, channels, …]");
     }
-    if (inference.attributes().integer("training_mode", 0) != 0) {
-      throw inference.error("the statistics of a batch are not formed; training_mode 0 is there");
-    }
     for (int input = 1; input < 5; input++) {
       inference.expect(input, inference.dim(0, 1));
     }
     inference.output(inference.type(0), inference.dims(0));
+    if (ofBatch(inference.attributes())) {
+      inference.output(inference.type(3), inference.dims(3));
+      inference.output(inference.type(4), inference.dims(4));
+    }
+  }
+
+  private static boolean ofBatch(Attributes attributes) {
+    return attributes.integer("training_mode", 0) != 0;
+  }
+
+  @Override
+  public boolean steers(Node node, int input) {
+    return input > 0 && !ofBatch(node.attributes());
+  }
+
+  @Override
+  public void compute(Call call) {
+    HostArray x = call.in(0);
+    int channels = (int) x.dims[1];
+    int inner = x.product(2, x.dims.length);
+    double epsilon = call.attributes().real("epsilon", 1e-5f);
+    double momentum = call.attributes().real("momentum", 0.9f);
+    double[] means = new double[channels];
+    double[] variances = new double[channels];
+    double each = (double) x.count / Math.max(1, channels);
+    for (int i = 0; i < x.count; i++) {
+      means[i / inner % channels] += x.reals[i] / each;
+    }
+    for (int i = 0; i < x.count; i++) {
+      double d = x.reals[i] - means[i / inner % channels];
+      variances[i / inner % channels] += d * d / each;
+    }
+    for (int i = 0; i < x.count; i++) {
+      int c = i / inner % channels;
+      double normal = (x.reals[i] - means[c]) / Math.sqrt(variances[c] + epsilon);
+      call.out(0).reals[i] = normal * call.in(1).reals[c] + call.in(2).reals[c];
+    }
+    for (int c = 0; c < channels; c++) {
+      if (call.out(1) != null) {
+        call.out(1).reals[c] = call.in(3).reals[c] * momentum + means[c] * (1 - momentum);
+      }
+      if (call.out(2) != null) {
+        call.out(2).reals[c] = call.in(4).reals[c] * momentum + variances[c] * (1 - momentum);
+      }
+    }
   }
 
   @Override
   public Compiled compile(Compilation compilation) {
+    if (ofBatch(compilation.attributes())) {
+      return new OnHost(this);
+    }
     double epsilon = compilation.attributes().real("epsilon", 1e-5f);
     double[] scale = numbers(compilation, 1, "the scale");
     double[] shift = numbers(compilation, 2, "the shift");
@@ -92,7 +139,7 @@ final class BatchNormalizationOperator implements Operator {
 
   @Override
   public void copyForTraining(TrainingCopy copy) {
-    if (!copy.active()) {
+    if (!copy.active() || ofBatch(copy.node().attributes())) {
       copy.asItIs();
       return;
     }

@@ -219,7 +219,7 @@ final class ElementwiseOperators {
    * the label of a {@link DType}. A real becomes the whole number towards zero, a whole number that
    * does not fit loses its upper bits.
    */
-  private record Cast(String type) implements Operator {
+  private record Cast(String type) implements HostOperator {
     @Override
     public void infer(Inference inference) {
       DType to =
@@ -237,14 +237,29 @@ final class ElementwiseOperators {
 
     @Override
     public Compiled compile(Compilation compilation) {
+      DType to = compilation.node().outputs().get(0).type();
+      boolean shorter = to == DType.FLOAT16 || to == DType.BFLOAT16;
+      if (shorter && compilation.node().inputs().get(0).type() != to) {
+        return new OnHost(this);
+      }
       return ShapeGradients.reading(0, binding -> {
         Region in = binding.input(0);
         Region out = binding.output(0);
         DType from = binding.inputType(0);
-        DType to = binding.outputType(0);
+        DType stored = binding.outputType(0);
         long count = Shape.of(binding.inputDims(0)).elements();
-        return kernels -> kernels.cast(in, from, out, to, count);
+        return kernels -> kernels.cast(in, from, out, stored, count);
       });
+    }
+
+    /** To a real type that is shorter than the device's: rounded to it. */
+    @Override
+    public void compute(Call call) {
+      HostArray y = call.out(0);
+      for (int i = 0; i < y.count; i++) {
+        y.reals[i] = call.in(0).real(i);
+      }
+      y.round();
     }
   }
 

@@ -37,6 +37,11 @@ final class FunctionOperators {
     list.add(new Function("SpaceToDepth", FunctionOperators::spaceToDepth));
     list.add(new Function("DepthToSpace", FunctionOperators::depthToSpace));
     list.add(new Function("MeanVarianceNormalization", FunctionOperators::meanVariance));
+    list.add(new Function("InstanceNormalization", FunctionOperators::instanceNormalization));
+    list.add(new Function("GroupNormalization", FunctionOperators::groupNormalization));
+    list.add(new Function("RMSNormalization", FunctionOperators::rmsNormalization));
+    list.add(new Function("LpNormalization", FunctionOperators::lpNormalization));
+    list.add(new Function("Gemm", FunctionOperators::gemm));
     return list;
   }
 
@@ -102,7 +107,12 @@ final class FunctionOperators {
     }
 
     Value add(String operator, Attributes attributes, Value... in) {
-      return builder.node(name(), operator, attributes, in);
+      return add(Operators.get(operator), attributes, in);
+    }
+
+    Value add(Operator operator, Attributes attributes, Value... in) {
+      String name = name();
+      return builder.node(name, operator, attributes, Arrays.asList(in), List.of(name)).get(0);
     }
 
     private String name() {
@@ -310,5 +320,119 @@ final class FunctionOperators {
     Value centred = e.add("Sub", x, e.add("ReduceMean", over, x));
     Value variance = e.add("ReduceMean", over, e.add("Mul", centred, centred));
     e.last("Div", centred, e.scaled(e.add("Sqrt", variance), 1, 1e-9));
+  }
+
+  /** {@code (x − mean) / √(variance + epsilon)} over axes of a value. */
+  private static Value standardised(Expansion e, Value x, long[] axes) {
+    Attributes over = Attributes.of("axes", axes);
+    Value centred = e.add("Sub", x, e.add("ReduceMean", over, x));
+    Value variance = e.add("ReduceMean", over, e.add("Mul", centred, centred));
+    return e.add("Div", centred, deviation(e, variance));
+  }
+
+  private static Value deviation(Expansion e, Value variance) {
+    return e.add("Sqrt", e.scaled(variance, 1, e.attributes().real("epsilon", 1e-5f)));
+  }
+
+  /** A value for each channel as it goes with {@code [batch, channels, …]}. */
+  private static Value forEach(Expansion e, Value channels, int rank) {
+    long[] axes = range(1, rank - 1);
+    return axes.length == 0 ? channels : e.add("Unsqueeze", Attributes.of("axes", axes), channels);
+  }
+
+  private static long[] range(int from, int to) {
+    return java.util.stream.LongStream.range(from, Math.max(from, to)).toArray();
+  }
+
+  private static void instanceNormalization(Expansion e) {
+    int rank = e.inference().rank(0);
+    if (rank < 3) {
+      throw e.error("input is " + e.inference().dims(0) + ", expected [batch, channels, …]");
+    }
+    e.inference().expect(1, e.inference().dim(0, 1));
+    e.inference().expect(2, e.inference().dim(0, 1));
+    Value normal = standardised(e, e.in(0), range(2, rank));
+    Value scaled = e.add("Mul", normal, forEach(e, e.in(1), rank));
+    e.last("Add", scaled, forEach(e, e.in(2), rank));
+  }
+
+  private static void groupNormalization(Expansion e) {
+    int rank = e.inference().rank(0);
+    long groups = e.attributes().integer("num_groups", 0);
+    if (rank < 2 || groups < 1) {
+      throw e.error(groups + " groups of " + e.inference().dims(0));
+    }
+    long channels = known(e, 1, groups) * groups;
+    e.inference().expect(1, Dim.of(channels));
+    e.inference().expect(2, Dim.of(channels));
+    Value grouped = e.add("Reshape", e.in(0), e.integers(0, groups, -1));
+    Value normal = standardised(e, grouped, new long[] {2});
+    Value back = e.add("Reshape", normal, e.add("Shape", e.in(0)));
+    Value scaled = e.add("Mul", back, forEach(e, e.in(1), rank));
+    e.last("Add", scaled, forEach(e, e.in(2), rank));
+  }
+
+  /** x / √(mean of squares + epsilon) · scale over all axes from {@code axis} on. */
+  private static void rmsNormalization(Expansion e) {
+    int rank = e.inference().rank(0);
+    long[] axes = range(e.inference().axis("axis", -1, rank), rank);
+    Value x = e.in(0);
+    Value mean = e.add("ReduceMean", Attributes.of("axes", axes), e.add("Mul", x, x));
+    e.last("Mul", e.add("Div", x, deviation(e, mean)), e.in(1));
+  }
+
+  /** x divided by its norm along an axis; zeros stay zeros. */
+  private static void lpNormalization(Expansion e) {
+    long p = e.attributes().integer("p", 2);
+    if (p != 1 && p != 2) {
+      throw e.error("p is " + p + ", expected 1 or 2");
+    }
+    int axis = e.inference().axis("axis", -1, e.inference().rank(0));
+    Attributes over = Attributes.of("axes", new long[] {axis});
+    Value norm = e.add("ReduceL" + p, over, e.in(0));
+    e.last("Div", e.in(0), e.add("Max", norm, e.constant(Float.MIN_NORMAL)));
+  }
+
+  /** With a constant matrix it is packed; else a product, a scaling and a sum. */
+  private static void gemm(Expansion e) {
+    Value b = e.in(1);
+    Value c = e.optional(2);
+    if (b.constant() != null) {
+      boolean row =
+          c != null
+              && c.constant() != null
+              && c.rank() <= 2
+              && (c.rank() < 2 || c.dim(0).equals(Dim.ONE));
+      Value product = e.in(0);
+      Operator packed = new MatrixOperators.Gemm();
+      if (c == null || row) {
+        e.last(packed, e.attributes(), row ? new Value[] {product, b, c} : new Value[] {product, b});
+        return;
+      }
+      Value made = e.add(packed, e.attributes(), product, b);
+      e.last("Add", made, scaledAddend(e, c));
+      return;
+    }
+    e.inference().expectRank(0, 2);
+    e.inference().expectRank(1, 2);
+    Attributes turn = Attributes.of("perm", new long[] {1, 0});
+    boolean turnA = e.attributes().integer("transA", 0) != 0;
+    boolean turnB = e.attributes().integer("transB", 0) != 0;
+    Value left = turnA ? e.add("Transpose", turn, e.in(0)) : e.in(0);
+    Value right = turnB ? e.add("Transpose", turn, b) : b;
+    double alpha = e.attributes().real("alpha", 1);
+    if (c == null && alpha == 1) {
+      e.last("MatMul", left, right);
+    } else if (c == null) {
+      e.last("Affine", affine(alpha, 0), e.add("MatMul", left, right));
+    } else {
+      Value product = e.add("MatMul", left, right);
+      e.last("Add", alpha == 1 ? product : e.scaled(product, alpha, 0), scaledAddend(e, c));
+    }
+  }
+
+  private static Value scaledAddend(Expansion e, Value c) {
+    double beta = e.attributes().real("beta", 1);
+    return beta == 1 ? c : e.scaled(c, beta, 0);
   }
 }

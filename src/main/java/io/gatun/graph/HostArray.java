@@ -5,8 +5,9 @@ import io.gatun.kernel.Region;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Shape;
 import io.gatun.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
+import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
 /**
  * An operand of a {@link HostOperator}, brought to the host: reals as {@code double}, whole numbers
@@ -30,7 +31,8 @@ final class HostArray {
   final long[] wholes;
 
   private final Tensor stored;
-  private final Tensor view;
+  private final Tensor wide;
+  private final ByteBuffer bytes;
 
   /**
    * @param stored the type the device stores it in
@@ -42,29 +44,55 @@ final class HostArray {
     boolean real = type.isFloat();
     this.reals = real ? new double[count] : null;
     this.wholes = real ? null : new long[count];
-    ByteBuffer memory =
-        ByteBuffer.allocateDirect(Math.max(8, Math.multiplyExact(count, stored.bytes())));
+    this.bytes = memory(Long.BYTES);
+    this.wide = Tensor.wrap(bytes, real ? DType.FLOAT64 : DType.INT64, dims);
     // The bits of uint64 are moved, not its numbers, which a long need not hold.
-    this.stored = Tensor.wrap(memory, stored == DType.UINT64 ? DType.INT64 : stored, dims);
-    this.view =
-        real
-            ? Tensor.wrap(MemorySegment.ofArray(reals), DType.FLOAT64, dims)
-            : Tensor.wrap(MemorySegment.ofArray(wholes), DType.INT64, dims);
+    DType moved = stored == DType.UINT64 ? DType.INT64 : stored;
+    this.stored =
+        moved == wide.dtype() ? wide : Tensor.wrap(memory(moved.bytes()), moved, dims);
+  }
+
+  private ByteBuffer memory(int elementBytes) {
+    return ByteBuffer.allocateDirect(Math.max(8, Math.multiplyExact(count, elementBytes)))
+        .order(ByteOrder.LITTLE_ENDIAN);
   }
 
   /** Fetches the elements from the device. */
   void load(Kernels kernels, Region from) {
     kernels.download(from, stored);
-    view.copyFrom(stored);
+    if (stored != wide) {
+      wide.copyFrom(stored);
+    }
+    if (reals != null) {
+      bytes.asDoubleBuffer().get(0, reals);
+    } else {
+      bytes.asLongBuffer().get(0, wholes);
+    }
   }
 
   /** Brings the elements to the device; whole numbers lose the bits their type has no room for. */
   void store(Kernels kernels, Region to) {
-    for (int i = 0; wholes != null && i < count; i++) {
-      wholes[i] = wrapped(type, wholes[i]);
+    if (reals != null) {
+      bytes.asDoubleBuffer().put(0, reals);
+    } else {
+      for (int i = 0; i < count; i++) {
+        wholes[i] = wrapped(type, wholes[i]);
+      }
+      bytes.asLongBuffer().put(0, wholes);
     }
-    stored.copyFrom(view);
+    if (stored != wide) {
+      stored.copyFrom(wide);
+    }
     kernels.upload(stored, to);
+  }
+
+  /** Rounds the elements to the type of the value, which may be shorter than what is stored. */
+  void round() {
+    try (Arena scratch = Arena.ofConfined()) {
+      Tensor exact = Tensor.ofDoubles(scratch, reals, dims);
+      Tensor rounded = Tensor.allocate(scratch, type, dims).copyFrom(exact);
+      System.arraycopy(rounded.toDoubles(), 0, reals, 0, count);
+    }
   }
 
   /** What is left of a whole number in a type. */

@@ -16,7 +16,7 @@ final class MatrixOperators {
   private MatrixOperators() {}
 
   static List<Operator> all() {
-    return List.of(new MatMul(), new Gemm());
+    return List.of(new MatMul(), new EinsumOperator());
   }
 
   /** Whether a node is a product whose right-hand side is one constant matrix. */
@@ -196,7 +196,7 @@ final class MatrixOperators {
   }
 
   /** ONNX Gemm: {@code alpha A'·B' + beta C} with constant B, and C constant or left out. */
-  private record Gemm() implements Operator {
+  record Gemm() implements Operator {
     /** With a matrix that is trained it becomes a product, a scaling and a sum. */
     @Override
     public void copyForTraining(TrainingCopy copy) {

@@ -36,6 +36,13 @@ public final class Operators {
     list.add(new ConvolutionOperator());
     list.addAll(PoolOperators.all());
     list.add(new BatchNormalizationOperator());
+    list.add(new ResizeOperator());
+    list.addAll(QuantizationOperators.all());
+    list.addAll(LossOperators.all());
+    list.addAll(HostOperators.all());
+    list.addAll(SignalOperators.all());
+    list.addAll(ImageOperators.all());
+    list.addAll(AttentionOperators.all());
     list.add(new CrossEntropyOperator());
     list.addAll(ControlOperator.all());
     list.forEach(operator -> ALL.put(operator.type(), operator));

@@ -750,20 +750,16 @@ final class ShapeOperators {
           return kernels ->
               kernels.gatherRows(from, rows, rowBytes, indices, indexType, count, out);
         }
-        // The axis goes first, with what lies before it behind it, and comes back.
-        int bytes = binding.inputType(0).bytes();
-        long width = (long) outer * inner;
-        Region turned = binding.scratch(Math.multiplyExact(rows * width, bytes));
-        Region picked = binding.scratch(Math.multiplyExact(count * width, bytes));
-        long[] extent = {rows, outer, inner};
-        long[] there = {inner, rows * inner, 1};
-        long[] rowMajor = {width, inner, 1};
-        long[] result = {count, outer, inner};
-        long[] back = {inner, count * inner, 1};
+        Region part = new Region();
+        Region picked = new Region();
+        long size = rows * rowBytes;
+        long result = count * rowBytes;
         return kernels -> {
-          kernels.copyStrided(from, 0, there, turned, 0, rowMajor, extent, bytes);
-          kernels.gatherRows(turned, rows, width * bytes, indices, indexType, count, picked);
-          kernels.copyStrided(picked, 0, rowMajor, out, 0, back, result, bytes);
+          for (int i = 0; i < outer; i++) {
+            part.set(from.buffer(), from.offset() + i * size, size);
+            picked.set(out.buffer(), out.offset() + i * result, result);
+            kernels.gatherRows(part, rows, rowBytes, indices, indexType, count, picked);
+          }
         };
       };
     }

@@ -24,11 +24,11 @@ final class Windows {
   private final long[] pads;
   private final boolean rounded;
 
-  private Windows(Node node, long[] in) {
+  private Windows(Node node, long[] kernel, long[] in) {
     Attributes attributes = node.attributes();
     int axes = in.length;
     this.in = in;
-    kernel = attributes.integers("kernel_shape");
+    this.kernel = kernel;
     strides = attributes.integers("strides", repeated(axes, 1));
     dilations = attributes.integers("dilations", repeated(axes, 1));
     pads = attributes.integers("pads", repeated(2 * axes, 0));
@@ -76,7 +76,12 @@ final class Windows {
 
   /** The windows of a node over planes of these sizes. */
   static Windows of(Node node, long[] spatial) {
-    return new Windows(node, spatial);
+    return new Windows(node, node.attributes().integers("kernel_shape"), spatial);
+  }
+
+  /** The windows of a kernel of a size. */
+  static Windows of(Node node, long[] kernel, long[] spatial) {
+    return new Windows(node, kernel, spatial);
   }
 
   static long[] repeated(int count, long value) {
@@ -151,6 +156,11 @@ final class Windows {
 
   /** The elements of a plane that a window sees, in their order. */
   int[] places(int window) {
+    return Arrays.stream(taps(window)).filter(place -> place >= 0).toArray();
+  }
+
+  /** Where each element of the kernel lies in a plane, −1 where that is beyond its edges. */
+  int[] taps(int window) {
     int[] places = {0};
     int rest = window;
     long[] begin = new long[in.length];
@@ -164,12 +174,11 @@ final class Windows {
       for (int place : places) {
         for (int k = 0; k < kernel[axis]; k++) {
           long at = begin[axis] + k * dilations[axis];
-          if (at >= 0 && at < in[axis]) {
-            next[count++] = place * (int) in[axis] + (int) at;
-          }
+          boolean inside = place >= 0 && at >= 0 && at < in[axis];
+          next[count++] = inside ? place * (int) in[axis] + (int) at : -1;
         }
       }
-      places = Arrays.copyOf(next, count);
+      places = next;
     }
     return places;
   }

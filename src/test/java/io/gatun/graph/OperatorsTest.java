@@ -138,19 +138,155 @@ class OperatorsTest {
                 x));
   }
 
+  private Tensor floats(float[] values, long... dims) {
+    return Tensor.ofFloats(arena, values, dims);
+  }
+
+  private Tensor longs(long[] values, long... dims) {
+    return Tensor.ofLongs(arena, values, dims);
+  }
+
   @Test
-  void whatOnnxAllowsAndIsNotThereIsRefused() {
-    Tensor x = random(2, 3);
-    for (Object[] setting :
-        new Object[][] {
-          {"Gelu", "approximate", "tanh"},
-          {"ReduceSum", "noop_with_empty_axes", 1},
-          {"Softmax", "axis", 0}
-        }) {
-      assertThrows(
-          ShapeException.class,
-          () -> apply((String) setting[0], Attributes.of(setting[1], setting[2]), x),
-          (String) setting[0]);
+  void softmaxAndReductionsGoOverAnyAxes() {
+    Tensor x = random(2, 3, 4);
+    Tensor turned = apply("Softmax", Attributes.NONE, x.transpose(0, 2, 1).contiguous(arena));
+    assertSame(
+        turned.transpose(0, 2, 1).contiguous(arena),
+        apply("Softmax", Attributes.of("axis", 1), x));
+    Tensor sums = apply("ReduceSum", Attributes.of("axes", new long[] {0, 2}, "keepdims", 0), x);
+    Tensor once = apply("ReduceSum", Attributes.of("axes", new long[] {2}, "keepdims", 0), x);
+    assertSame(
+        apply("ReduceSum", Attributes.of("axes", new long[] {0}, "keepdims", 0), once), sums);
+    assertSame(x, apply("ReduceSum", Attributes.of("noop_with_empty_axes", 1), x));
+    Tensor whole = apply("ReduceMax", Attributes.of("keepdims", 0), longs(new long[] {3, -8}, 2));
+    assertArrayEquals(new long[] {3}, whole.toLongs());
+  }
+
+  /** The examples of the ONNX specification. */
+  @Test
+  void elementsAreGatheredAndScattered() {
+    assertSame(
+        floats(new float[] {1, 1, 4, 3}, 2, 2),
+        apply(
+            "GatherElements",
+            Attributes.of("axis", 1),
+            floats(new float[] {1, 2, 3, 4}, 2, 2),
+            longs(new long[] {0, 0, 1, 0}, 2, 2)));
+    assertSame(
+        floats(new float[] {1, 1.1f, 3, 2.1f, 5}, 1, 5),
+        apply(
+            "ScatterElements",
+            Attributes.of("axis", 1),
+            floats(new float[] {1, 2, 3, 4, 5}, 1, 5),
+            longs(new long[] {1, 3}, 1, 2),
+            floats(new float[] {1.1f, 2.1f}, 1, 2)));
+    assertSame(
+        floats(new float[] {1, 11, 3, 10, 9, 6, 7, 12}, 8),
+        apply(
+            "ScatterND",
+            Attributes.NONE,
+            2,
+            floats(new float[] {1, 2, 3, 4, 5, 6, 7, 8}, 8),
+            longs(new long[] {4, 3, 1, 7}, 4, 1),
+            floats(new float[] {9, 10, 11, 12}, 4)));
+    assertSame(
+        floats(new float[] {0, 3}, 2),
+        apply(
+            "GatherND",
+            Attributes.NONE,
+            1,
+            floats(new float[] {0, 1, 2, 3}, 2, 2),
+            longs(new long[] {0, 0, 1, 1}, 2, 2)));
+    assertThrows(
+        IndexOutOfBoundsException.class,
+        () ->
+            apply(
+                "GatherElements",
+                Attributes.NONE,
+                floats(new float[] {1, 2}, 2),
+                longs(new long[] {2}, 1)));
+  }
+
+  /** numpy.pad of the specification's example. */
+  @Test
+  void padsAreConstantReflectedOrRepeated() {
+    Tensor x = floats(new float[] {1, 1.2f, 2.3f, 3.4f, 4.5f, 5.7f}, 3, 2);
+    Tensor pads = longs(new long[] {0, 2, 0, 0}, 4);
+    assertSame(
+        floats(new float[] {0, 0, 1, 1.2f, 0, 0, 2.3f, 3.4f, 0, 0, 4.5f, 5.7f}, 3, 4),
+        apply("Pad", Attributes.NONE, 1, x, pads));
+    Tensor wide = floats(new float[] {1, 2, 3}, 1, 3);
+    assertSame(
+        floats(new float[] {3, 2, 1, 2, 3}, 1, 5),
+        apply("Pad", Attributes.of("mode", "reflect"), 1, wide, pads));
+    assertSame(
+        floats(new float[] {1, 1, 1, 2, 3}, 1, 5),
+        apply("Pad", Attributes.of("mode", "edge"), 1, wide, pads));
+    assertSame(
+        floats(new float[] {2, 3, 1, 2, 3}, 1, 5),
+        apply("Pad", Attributes.of("mode", "wrap"), 1, wide, pads));
+    assertThrows(
+        ShapeException.class,
+        () -> apply("Pad", Attributes.of("mode", "mirror"), 1, wide, pads));
+  }
+
+  @Test
+  void unsignedNumbersKeepTheirUpperBits() {
+    Tensor x = Tensor.allocate(arena, DType.UINT64, 2);
+    x.setLong(-2, 0);
+    x.setLong(7, 1);
+    Tensor y = Tensor.allocate(arena, DType.UINT64, 2);
+    y.setLong(3, 0);
+    y.setLong(-1, 1);
+    Tensor quotient = apply("Div", Attributes.NONE, x, y);
+    assertArrayEquals(
+        new long[] {Long.divideUnsigned(-2, 3), 0}, quotient.toLongs(), "unsigned quotient");
+    Tensor less = apply("Less", Attributes.NONE, x, y);
+    assertArrayEquals(new long[] {0, 1}, less.toLongs());
+    Tensor least = apply("Min", Attributes.NONE, x, y);
+    assertArrayEquals(new long[] {3, 7}, least.toLongs());
+  }
+
+  /** The transposed convolution of the specification's example, and its gradient's sizes. */
+  @Test
+  void transposedConvolutionSpreadsWhatItIsGiven() {
+    Tensor x = floats(new float[] {0, 1, 2, 3, 4, 5, 6, 7, 8}, 1, 1, 3, 3);
+    float[] ones = new float[9];
+    Arrays.fill(ones, 1);
+    assertSame(
+        floats(
+            new float[] {
+              0, 1, 3, 3, 2, 3, 8, 15, 12, 7, 9, 21, 36, 27, 15, 9, 20, 33, 24, 13, 6, 13, 21, 15, 8
+            },
+            1,
+            1,
+            5,
+            5),
+        apply("ConvTranspose", Attributes.NONE, 1, x, floats(ones, 1, 1, 3, 3)));
+  }
+
+  @Test
+  void einsumIsTheSumThatItsEquationSays() {
+    Tensor a = random(2, 3, 4);
+    Tensor b = random(2, 4, 5);
+    assertSame(
+        apply("MatMul", Attributes.NONE, a, b),
+        apply("Einsum", Attributes.of("equation", "bij,bjk->bik"), a, b));
+    assertSame(
+        apply("MatMul", Attributes.NONE, a, b),
+        apply("Einsum", Attributes.of("equation", "...ij,...jk"), a, b));
+    assertThrows(
+        ShapeException.class,
+        () -> apply("Einsum", Attributes.of("equation", "bij,bjk->bz"), a, b));
+  }
+
+  @Test
+  void whatHasNoGradientOrNoSuchTypeIsRefusedByName() {
+    Tensor x = longs(new long[] {1, 2}, 2);
+    for (String operator : List.of("Erf", "Softmax", "Hardmax", "LRN", "Gelu")) {
+      ShapeException e =
+          assertThrows(ShapeException.class, () -> apply(operator, Attributes.NONE, x), operator);
+      assertTrue(e.getMessage().startsWith("out"), e.getMessage());
     }
     assertThrows(IllegalArgumentException.class, () -> Attributes.of("axis"));
   }

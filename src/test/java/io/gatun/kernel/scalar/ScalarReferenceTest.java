@@ -21,6 +21,7 @@ import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
 import java.util.function.IntToDoubleFunction;
@@ -198,6 +199,40 @@ class ScalarReferenceTest {
     Region output = region(0, 0);
     kernels.unary(UnaryOperation.ABSOLUTE, region(-3, -0.0), output, 2);
     assertEquals(List.of(3.0, 0.0), Arrays.stream(values(output)).boxed().toList());
+  }
+
+  /** Values of Abramowitz and Stegun's tables, and of Python's math module. */
+  @Test
+  void functionsOfOneNumberHaveTheValuesOfTables() {
+    Map<UnaryOperation, double[]> table =
+        Map.ofEntries(
+            Map.entry(UnaryOperation.FLOOR, new double[] {-1.5, -2}),
+            Map.entry(UnaryOperation.CEILING, new double[] {-1.5, -1}),
+            Map.entry(UnaryOperation.ROUND, new double[] {2.5, 2}),
+            Map.entry(UnaryOperation.SIGN, new double[] {-7, -1}),
+            Map.entry(UnaryOperation.ERROR_FUNCTION, new double[] {0.5, 0.5204998778130465}),
+            Map.entry(UnaryOperation.SINE, new double[] {1, 0.8414709848078965}),
+            Map.entry(UnaryOperation.COSINE, new double[] {1, 0.5403023058681398}),
+            Map.entry(UnaryOperation.TANGENT, new double[] {1, 1.5574077246549023}),
+            Map.entry(UnaryOperation.ARC_SINE, new double[] {0.5, 0.5235987755982989}),
+            Map.entry(UnaryOperation.ARC_COSINE, new double[] {0.5, 1.0471975511965979}),
+            Map.entry(UnaryOperation.ARC_TANGENT, new double[] {1, 0.7853981633974483}),
+            Map.entry(UnaryOperation.HYPERBOLIC_SINE, new double[] {1, 1.1752011936438014}),
+            Map.entry(UnaryOperation.HYPERBOLIC_COSINE, new double[] {1, 1.5430806348152437}),
+            Map.entry(UnaryOperation.AREA_SINE, new double[] {-1, -0.881373587019543}),
+            Map.entry(UnaryOperation.AREA_COSINE, new double[] {2, 1.3169578969248166}),
+            Map.entry(UnaryOperation.AREA_TANGENT, new double[] {0.5, 0.5493061443340548}));
+    table.forEach(
+        (operation, values) -> {
+          Region output = region(0);
+          kernels.unary(operation, region(values[0]), output, 1);
+          compare(
+              operation + "",
+              new double[] {values[1]},
+              values(output),
+              2,
+              i -> Math.abs(values[1]));
+        });
   }
 
   @Test
