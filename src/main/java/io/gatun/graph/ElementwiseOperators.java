@@ -238,28 +238,45 @@ final class ElementwiseOperators {
     @Override
     public Compiled compile(Compilation compilation) {
       DType to = compilation.node().outputs().get(0).type();
-      boolean shorter = to == DType.FLOAT16 || to == DType.BFLOAT16;
-      if (shorter && compilation.node().inputs().get(0).type() != to) {
+      DType from = compilation.node().inputs().get(0).type();
+      if (from != to && (to == DType.FLOAT16 || to == DType.BFLOAT16 || losesBits(from, to))) {
         return new OnHost(this);
       }
       return ShapeGradients.reading(0, binding -> {
         Region in = binding.input(0);
         Region out = binding.output(0);
-        DType from = binding.inputType(0);
+        DType source = binding.inputType(0);
         DType stored = binding.outputType(0);
         long count = Shape.of(binding.inputDims(0)).elements();
-        return kernels -> kernels.cast(in, from, out, stored, count);
+        return kernels -> kernels.cast(in, source, out, stored, count);
       });
     }
 
-    /** To a real type that is shorter than the device's: rounded to it. */
+    /** Whether a whole number may not fit; the device would take the nearest that does. */
+    private static boolean losesBits(DType from, DType to) {
+      boolean wider = to.bytes() > from.bytes();
+      boolean signed = from.label().startsWith("int");
+      return from == DType.UINT64
+          || (from.isInteger()
+              && to.isInteger()
+              && !(wider && (!signed || to.label().startsWith("int"))));
+    }
+
+    /** To fewer bits, or to a real type shorter than the device's, to which it is rounded. */
     @Override
     public void compute(Call call) {
+      HostArray x = call.in(0);
       HostArray y = call.out(0);
-      for (int i = 0; i < y.count; i++) {
-        y.reals[i] = call.in(0).real(i);
+      if (x.wholes != null && y.wholes != null) {
+        System.arraycopy(x.wholes, 0, y.wholes, 0, y.count);
+        return;
       }
-      y.round();
+      for (int i = 0; i < y.count; i++) {
+        y.set(i, x.real(i));
+      }
+      if (y.type == DType.FLOAT16 || y.type == DType.BFLOAT16) {
+        y.round();
+      }
     }
   }
 

@@ -236,6 +236,9 @@ public final class Graph {
     public List<Constant> fold(
         String nodeName, String operator, Attributes attributes, List<Value> in, int outputs) {
       Node node = new Node(nodeName, Operators.get(operator), attributes, in, List.of());
+      if (node.operator() instanceof FunctionOperators.Function) {
+        return null;
+      }
       Inference inference =
           new Inference(node, in.stream().map(v -> v == null ? null : v.dims()).toList());
       node.operator().infer(inference);

@@ -55,7 +55,7 @@ final class ImageOperators {
       HostArray x = call.in(0);
       HostArray y = call.out(0);
       int axes = x.dims.length - 2;
-      String mode = call.attributes().string("mode", "linear").replace("bi", "");
+      String mode = call.attributes().string("mode", "linear").replaceFirst("^bi", "");
       String padding = call.attributes().string("padding_mode", "zeros");
       boolean corners = call.attributes().integer("align_corners", 0) != 0;
       int plane = x.product(2, x.dims.length);

@@ -189,16 +189,43 @@ final class PoolOperators {
 
     @Override
     public void compute(Call call) {
+      HostArray x = call.in(0);
       HostArray y = call.out(0);
       Arrays.fill(y.reals, 0);
-      for (int i = 0; i < call.in(0).count; i++) {
-        long place = call.in(1).wholes[i];
-        if (place < 0 || place >= y.count) {
-          throw new IndexOutOfBoundsException(
-              call.node().name() + ": index " + place + " of " + y.count + " elements");
-        }
-        y.reals[(int) place] = call.in(0).reals[i];
+      // The places are those of the sizes without output_shape, at whose beginning they lie.
+      long[] plain = x.dims.clone();
+      for (int axis = 2; axis < plain.length; axis++) {
+        plain[axis] = unpooled(call.attributes(), axis - 2, plain.length - 2, x.dims[axis]);
       }
+      long[] strides = y.strides();
+      for (int i = 0; i < x.count; i++) {
+        long rest = call.in(1).wholes[i];
+        long to = 0;
+        for (int axis = plain.length - 1; axis >= 0 && rest >= 0; axis--) {
+          long at = axis == 0 ? rest : rest % plain[axis];
+          rest /= plain[axis];
+          rest = at < y.dims[axis] ? rest : -1;
+          to += at * strides[axis];
+        }
+        if (rest < 0) {
+          throw new IndexOutOfBoundsException(
+              call.node().name()
+                  + ": index "
+                  + call.in(1).wholes[i]
+                  + " of "
+                  + Arrays.toString(y.dims));
+        }
+        y.reals[(int) to] = x.reals[i];
+      }
+    }
+
+    private static long unpooled(Attributes attributes, int axis, int axes, long size) {
+      long[] pads = attributes.integers("pads", Windows.repeated(2 * axes, 0));
+      long stride = attributes.integers("strides", Windows.repeated(axes, 1))[axis];
+      return (size - 1) * stride
+          + attributes.integers("kernel_shape")[axis]
+          - pads[axis]
+          - pads[axes + axis];
     }
   }
 

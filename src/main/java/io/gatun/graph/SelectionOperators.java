@@ -688,13 +688,20 @@ final class SelectionOperators {
     @Override
     public void infer(Inference inference) {
       ElementOperators.requireNumbers(inference, 0);
+      for (int i = 0; i < 3; i++) {
+        if (inference.rank(i) > 1
+            || !inference.dims(i).stream().allMatch(dim -> dim.matches(Dim.ONE))
+            || inference.type(i) != inference.type(0)) {
+          throw inference.error(
+              "input " + i + " is " + inference.dims(i) + ", expected one number of one type");
+        }
+      }
       if (inference.later(0) || inference.later(1) || inference.later(2)) {
         inference.output(inference.type(0), inference.unknown(0));
         return;
       }
       double[] numbers = new double[3];
       for (int i = 0; i < 3; i++) {
-        inference.expect(i);
         numbers[i] = reals(inference.constant(i))[0];
       }
       double count = Math.ceil((numbers[1] - numbers[0]) / numbers[2]);

@@ -133,7 +133,13 @@ final class ShapeOperators {
     @Override
     public void infer(Inference inference) {
       if (inference.later(1)) {
-        inference.output(inference.type(0), laterDims(inference, 1));
+        List<Dim> dims = laterDims(inference, 1);
+        for (int i = 0; i < Math.min(dims.size(), inference.rank(0)); i++) {
+          if (dims.get(i).equals(Dim.of(0)) && inference.attributes().integer("allowzero", 0) == 0) {
+            dims.set(i, inference.dim(0, i));
+          }
+        }
+        inference.output(inference.type(0), dims);
         return;
       }
       long[] shape = inference.integers("shape", 1);
@@ -189,7 +195,7 @@ final class ShapeOperators {
     return dims;
   }
 
-  /** As many sizes, not yet known, as an input has elements that says them. */
+  /** The sizes that an input says, as far as they are known. */
   static List<Dim> laterDims(Inference inference, int input) {
     inference.expectRank(input, 1);
     if (!inference.dim(input, 0).isKnown()) {
@@ -199,7 +205,12 @@ final class ShapeOperators {
               + " is "
               + inference.dims(input));
     }
-    return unknownDims(inference, (int) inference.dim(input, 0).size());
+    List<Dim> dims = unknownDims(inference, (int) inference.dim(input, 0).size());
+    List<Dim> known = inference.sizes(input);
+    for (int i = 0; known != null && i < Math.min(dims.size(), known.size()); i++) {
+      dims.set(i, known.get(i) == null ? dims.get(i) : known.get(i));
+    }
+    return dims;
   }
 
   /** To two axes: the product of those before {@code axis}, and of the rest. */
@@ -677,8 +688,8 @@ final class ShapeOperators {
     @Override
     public void infer(Inference inference) {
       if (inference.later(1)) {
-        int rank = Math.max(inference.rank(0), laterDims(inference, 1).size());
-        inference.output(inference.type(0), unknownDims(inference, rank));
+        inference.output(
+            inference.type(0), inference.broadcast(inference.dims(0), laterDims(inference, 1)));
         return;
       }
       long[] shape = inference.integers("shape", 1);

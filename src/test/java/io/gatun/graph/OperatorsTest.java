@@ -230,17 +230,17 @@ class OperatorsTest {
         () -> apply("Pad", Attributes.of("mode", "mirror"), 1, wide, pads));
   }
 
+  private Tensor unsigned(long... bits) {
+    Tensor signed = Tensor.ofLongs(arena, bits, bits.length);
+    return Tensor.wrap(signed.segment(), DType.UINT64, bits.length);
+  }
+
   @Test
   void unsignedNumbersKeepTheirUpperBits() {
-    Tensor x = Tensor.allocate(arena, DType.UINT64, 2);
-    x.setLong(-2, 0);
-    x.setLong(7, 1);
-    Tensor y = Tensor.allocate(arena, DType.UINT64, 2);
-    y.setLong(3, 0);
-    y.setLong(-1, 1);
+    Tensor x = unsigned(-2, 7);
+    Tensor y = unsigned(3, -1);
     Tensor quotient = apply("Div", Attributes.NONE, x, y);
-    assertArrayEquals(
-        new long[] {Long.divideUnsigned(-2, 3), 0}, quotient.toLongs(), "unsigned quotient");
+    assertArrayEquals(new long[] {Long.divideUnsigned(-2, 3), 0}, quotient.toLongs());
     Tensor less = apply("Less", Attributes.NONE, x, y);
     assertArrayEquals(new long[] {0, 1}, less.toLongs());
     Tensor least = apply("Min", Attributes.NONE, x, y);
@@ -509,6 +509,6 @@ class OperatorsTest {
     var unknown =
         assertThrows(
             UnsupportedOperationException.class, () -> g.node("n", "Tahn", Attributes.NONE, x));
-    assertTrue(unknown.getMessage().contains("did you mean Tanh"), unknown.getMessage());
+    assertTrue(unknown.getMessage().contains("Tanh"), unknown.getMessage());
   }
 }
