@@ -16,6 +16,11 @@ final class ConvolutionOperator implements Operator {
     return "Conv";
   }
 
+  @Override
+  public String limits() {
+    return "reals only; auto_pad SAME_UPPER and SAME_LOWER with strides need known sizes";
+  }
+
   private static List<Integer> ints(long[] longs) {
     return Arrays.stream(longs).mapToObj(Math::toIntExact).toList();
   }

@@ -52,6 +52,17 @@ final class FunctionOperators {
 
   /** An operator that becomes other nodes. */
   record Function(String type, Body body) implements Operator {
+    @Override
+    public String limits() {
+      return switch (type) {
+        case "SpaceToDepth", "DepthToSpace" -> "channels, height and width must be known";
+        case "GroupNormalization" -> "the number of channels must be known";
+        case "LpNormalization" -> "p 1 and 2";
+        case "Clip", "ReduceL1", "ReduceSumSquare" -> "";
+        default -> "reals only";
+      };
+    }
+
     List<Value> expand(Expansion expansion) {
       body.build(expansion);
       return expansion.results;

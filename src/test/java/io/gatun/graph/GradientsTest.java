@@ -79,6 +79,11 @@ class GradientsTest {
     for (String operator : List.of("Log", "Sqrt", "Reciprocal")) {
       check(operator, Attributes.NONE, positive);
     }
+    for (String operator : List.of("Sin", "Cos", "Sinh", "Cosh", "Atan", "Erf", "Mish")) {
+      check(operator, Attributes.NONE, random(3, 5));
+    }
+    check("Gelu", Attributes.of("approximate", "tanh"), random(3, 5));
+    check("Celu", Attributes.of("alpha", 0.5f), random(3, 5));
     for (String operator : List.of("Add", "Sub", "Mul", "Max", "Min")) {
       check(operator, Attributes.NONE, random(3, 4, 5), random(4, 1));
       check(operator, Attributes.NONE, random(5), random(2, 1, 5));
