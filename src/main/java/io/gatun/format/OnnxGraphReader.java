@@ -611,10 +611,7 @@ final class OnnxGraphReader {
   /** Gives a value the name under which the file knows it. */
   private void rename(String name, Value value, long offset) {
     boolean known = value.constant() != null;
-    define(
-        name,
-        known ? constant(name, value.constant()) : g.alias(unique(name), value),
-        offset);
+    define(name, known ? constant(name, value.constant()) : g.alias(unique(name), value), offset);
   }
 
   /** A function's node with the settings of the call. */

@@ -13,9 +13,9 @@ final class AttentionOperators {
   }
 
   /**
-   * {@code softmax(scale · Q·Kᵀ + mask)·V} for each head. Q, K and V are {@code [batch, heads, time,
-   * size]} or {@code [batch, time, heads · size]}; then mask, past K and V {@code [batch, heads,
-   * past, size]}, and how many keys of each sequence count.
+   * {@code softmax(scale · Q·Kᵀ + mask)·V} for each head. Q, K and V are {@code [batch, heads,
+   * time, size]} or {@code [batch, time, heads · size]}; then mask, past K and V {@code [batch,
+   * heads, past, size]}, and how many keys of each sequence count.
    */
   private record Attention() implements HostOperator {
     @Override
@@ -29,8 +29,7 @@ final class AttentionOperators {
         return inference.dims(input);
       }
       inference.expectRank(input, 3);
-      long heads =
-          inference.attributes().integer(input == 0 ? "q_num_heads" : "kv_num_heads", 0);
+      long heads = inference.attributes().integer(input == 0 ? "q_num_heads" : "kv_num_heads", 0);
       Dim size = inference.dim(input, 2);
       if (heads < 1 || (size.isKnown() && size.size() % heads != 0)) {
         throw inference.error(heads + " heads of " + inference.dims(input));
@@ -61,7 +60,9 @@ final class AttentionOperators {
       if (q.get(1).isKnown() && k.get(1).isKnown()) {
         fits &= k.get(1).size() > 0 && q.get(1).size() % k.get(1).size() == 0;
       }
-      if (!fits || inference.rank(0) != inference.rank(1) || inference.rank(0) != inference.rank(2)) {
+      if (!fits
+          || inference.rank(0) != inference.rank(1)
+          || inference.rank(0) != inference.rank(2)) {
         throw inference.error("queries " + q + ", keys " + k + " and values " + v + " do not fit");
       }
       long mode = inference.attributes().integer("qk_matmul_output_mode", 0);
@@ -108,7 +109,8 @@ final class AttentionOperators {
                 past.reals, (b * heads + h) * before * size, all[b][h], 0, before * size);
           }
           for (int t = 0; t < time; t++) {
-            int from = split ? ((b * heads + h) * time + t) * size : ((b * time + t) * heads + h) * size;
+            int from =
+                split ? ((b * heads + h) * time + t) * size : ((b * time + t) * heads + h) * size;
             System.arraycopy(x.reals, from, all[b][h], (before + t) * size, size);
           }
         }
@@ -166,8 +168,7 @@ final class AttentionOperators {
             int offset = call.in(6) == null ? past : valid - time;
             for (int j = 0; j < all; j++) {
               boolean hidden = j >= valid || (causal && j > t + offset);
-              row[j] =
-                  hidden ? Double.NEGATIVE_INFINITY : row[j] + mask(call.in(3), b, h, t, j);
+              row[j] = hidden ? Double.NEGATIVE_INFINITY : row[j] + mask(call.in(3), b, h, t, j);
             }
             keep(seen, mode == 2, row, place);
             softmax(row);
@@ -208,7 +209,9 @@ final class AttentionOperators {
       }
     }
 
-    /** What a mask adds: it is repeated from the last axes on; keys it does not reach are hidden. */
+    /**
+     * What a mask adds: it is repeated from the last axes on; keys it does not reach are hidden.
+     */
     private static double mask(HostArray mask, int b, int h, int t, int j) {
       if (mask == null) {
         return 0;

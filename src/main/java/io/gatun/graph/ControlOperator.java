@@ -206,14 +206,12 @@ abstract class ControlOperator implements Operator {
     @Override
     public void infer(Inference inference) {
       if (inference.type(0) != DType.BOOL) {
-        throw inference.error(
-            "the condition is " + inference.type(0).label() + ", expected bool");
+        throw inference.error("the condition is " + inference.type(0).label() + ", expected bool");
       }
       List<Value> yes = outputs(inference, "then_branch");
       List<Value> no = outputs(inference, "else_branch");
       if (yes.size() != no.size()) {
-        throw inference.error(
-            "its branches have " + yes.size() + " and " + no.size() + " outputs");
+        throw inference.error("its branches have " + yes.size() + " and " + no.size() + " outputs");
       }
       for (int k = 0; k < yes.size(); k++) {
         Value a = yes.get(k);
@@ -244,8 +242,7 @@ abstract class ControlOperator implements Operator {
     }
 
     @Override
-    Running prepare(
-        Compiled compiled, Node node, long[][] dims, Kernels kernels, Workers workers) {
+    Running prepare(Compiled compiled, Node node, long[][] dims, Kernels kernels, Workers workers) {
       List<Part> parts = ((Plans) compiled).parts();
       Constant known = node.inputs().get(0).constant();
       Conditional running = new Conditional(node);
@@ -405,8 +402,7 @@ abstract class ControlOperator implements Operator {
       Dim length = null;
       for (int i = 0; i < scanned(node); i++) {
         Dim dim =
-            inference.dim(
-                states + i, axis(node, "scan_input_axes", i, inference.rank(states + i)));
+            inference.dim(states + i, axis(node, "scan_input_axes", i, inference.rank(states + i)));
         if (length != null && !length.matches(dim)) {
           throw inference.error("its inputs have " + length + " and " + dim + " slices");
         }
@@ -435,8 +431,7 @@ abstract class ControlOperator implements Operator {
     }
 
     @Override
-    Running prepare(
-        Compiled compiled, Node node, long[][] dims, Kernels kernels, Workers workers) {
+    Running prepare(Compiled compiled, Node node, long[][] dims, Kernels kernels, Workers workers) {
       Scanning running = new Scanning(node, ((Plans) compiled).parts().get(0), workers);
       try {
         running.describe(dims);
@@ -558,7 +553,10 @@ abstract class ControlOperator implements Operator {
               execution.output(outputName(part, i), to[i]);
             }
             for (int i = 0; i < inputs.length; i++) {
-              give(states + i, inputs[i].read(kernels, binding.input(states + i), t), inputs[i].dims);
+              give(
+                  states + i,
+                  inputs[i].read(kernels, binding.input(states + i), t),
+                  inputs[i].dims);
             }
             for (int k = states; k < outputs; k++) {
               if (results[k] != null) {
@@ -712,16 +710,14 @@ abstract class ControlOperator implements Operator {
         }
         for (int axis = 0; axis < value.rank(); axis++) {
           Dim dim = value.dim(axis);
-          dims.add(
-              dim.isKnown() ? dim : Dim.symbol("?" + node.name() + "." + k + "." + axis));
+          dims.add(dim.isKnown() ? dim : Dim.symbol("?" + node.name() + "." + k + "." + axis));
         }
         inference.output(value.type(), dims);
       }
     }
 
     @Override
-    Running prepare(
-        Compiled compiled, Node node, long[][] dims, Kernels kernels, Workers workers) {
+    Running prepare(Compiled compiled, Node node, long[][] dims, Kernels kernels, Workers workers) {
       Looping running = new Looping(node, ((Plans) compiled).parts().get(0), workers);
       try {
         running.loop();

@@ -141,8 +141,7 @@ final class ConvTransposeOperator implements Operator {
 
   /** The weights as those of a convolution: {@code [outputs, channels / group, kernel...]}. */
   private static Tensor turned(Compilation compilation, int groups) {
-    Tensor weights =
-        compilation.requireConstant(1, "the kernel").tensor(compilation.scratch());
+    Tensor weights = compilation.requireConstant(1, "the kernel").tensor(compilation.scratch());
     double[] from = weights.toDoubles();
     double[] to = new double[from.length];
     int channels = Math.toIntExact(weights.dim(0) / groups);

@@ -14,8 +14,8 @@ final class EinsumOperator implements HostOperator {
   }
 
   /**
-   * An equation: the labels of each operand's axes and of the result's, an ellipsis' axes as
-   * digits counted from the last.
+   * An equation: the labels of each operand's axes and of the result's, an ellipsis' axes as digits
+   * counted from the last.
    */
   private record Equation(List<String> operands, String result) {}
 
@@ -45,7 +45,10 @@ final class EinsumOperator implements HostOperator {
     } else {
       // The labels that stand there once, in the order of the alphabet.
       Map<Integer, Integer> counts = new LinkedHashMap<>();
-      String.join("", operands).chars().filter(Character::isLetter).forEach(c -> counts.merge(c, 1, Integer::sum));
+      String.join("", operands)
+          .chars()
+          .filter(Character::isLetter)
+          .forEach(c -> counts.merge(c, 1, Integer::sum));
       StringBuilder once = new StringBuilder(digits(widest));
       new TreeSet<>(counts.keySet())
           .forEach(c -> once.append(counts.get(c) == 1 ? Character.toString(c) : ""));
@@ -75,14 +78,14 @@ final class EinsumOperator implements HostOperator {
         if (other == null || other.equals(Dim.ONE) || (!other.isKnown() && !size.equals(Dim.ONE))) {
           sizes.put(labels.charAt(axis), size);
         } else if (!size.equals(Dim.ONE) && !size.matches(other)) {
-          throw inference.error(
-              "axis " + labels.charAt(axis) + " is " + size + " and " + other);
+          throw inference.error("axis " + labels.charAt(axis) + " is " + size + " and " + other);
         }
       }
     }
     List<Dim> dims = new ArrayList<>();
     for (char label : equation.result.toCharArray()) {
-      if (!sizes.containsKey(label) || equation.result.indexOf(label) != equation.result.lastIndexOf(label)) {
+      if (!sizes.containsKey(label)
+          || equation.result.indexOf(label) != equation.result.lastIndexOf(label)) {
         throw inference.error("result '" + equation.result + "' of terms " + equation.operands);
       }
       dims.add(sizes.get(label));
@@ -98,9 +101,7 @@ final class EinsumOperator implements HostOperator {
     for (int i = 0; i < call.inputs().length; i++) {
       for (int axis = 0; axis < call.in(i).dims.length; axis++) {
         sizes.merge(
-            equation.operands.get(i).charAt(axis),
-            call.in(i).dims[axis],
-            (a, b) -> a == 1 ? b : a);
+            equation.operands.get(i).charAt(axis), call.in(i).dims[axis], (a, b) -> a == 1 ? b : a);
       }
     }
     StringBuilder summed = new StringBuilder();

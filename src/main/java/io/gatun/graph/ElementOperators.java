@@ -15,8 +15,7 @@ final class ElementOperators {
       EnumSet.copyOf(Arrays.stream(DType.values()).filter(DType::isInteger).toList());
   private static final Set<DType> REALS =
       EnumSet.copyOf(Arrays.stream(DType.values()).filter(DType::isFloat).toList());
-  private static final Set<DType> NUMBERS =
-      EnumSet.complementOf(EnumSet.of(DType.BOOL));
+  private static final Set<DType> NUMBERS = EnumSet.complementOf(EnumSet.of(DType.BOOL));
   private static final Set<DType> ALL = EnumSet.allOf(DType.class);
 
   private ElementOperators() {}
@@ -27,8 +26,7 @@ final class ElementOperators {
     list.add(new Compare("Less", NUMBERS, (a, i, b, j) -> less(a, i, b, j)));
     list.add(new Compare("Greater", NUMBERS, (a, i, b, j) -> less(b, j, a, i)));
     list.add(
-        new Compare(
-            "LessOrEqual", NUMBERS, (a, i, b, j) -> less(a, i, b, j) || same(a, i, b, j)));
+        new Compare("LessOrEqual", NUMBERS, (a, i, b, j) -> less(a, i, b, j) || same(a, i, b, j)));
     list.add(
         new Compare(
             "GreaterOrEqual", NUMBERS, (a, i, b, j) -> less(b, j, a, i) || same(a, i, b, j)));
@@ -43,8 +41,7 @@ final class ElementOperators {
     list.add(new Where());
     list.add(new WholeMap("Not", BOOL, x -> 1 - x));
     list.add(new WholeMap("BitwiseNot", INTEGERS, x -> ~x));
-    list.add(
-        new Map("IsNaN", REALS, DType.BOOL, (x, i, call) -> Double.isNaN(x.reals[i]) ? 1 : 0));
+    list.add(new Map("IsNaN", REALS, DType.BOOL, (x, i, call) -> Double.isNaN(x.reals[i]) ? 1 : 0));
     list.add(new Map("IsInf", REALS, DType.BOOL, ElementOperators::infinite));
     list.add(new Map("Shrink", NUMBERS, null, ElementOperators::shrunk));
     return list;
@@ -117,8 +114,7 @@ final class ElementOperators {
   }
 
   /** A relation of two numbers; with NaN none holds. */
-  private record Compare(String type, Set<DType> types, Relation relation)
-      implements HostOperator {
+  private record Compare(String type, Set<DType> types, Relation relation) implements HostOperator {
     @Override
     public void infer(Inference inference) {
       inferPair(inference, types, DType.BOOL);
@@ -159,8 +155,7 @@ final class ElementOperators {
       int[] left = call.in(0).repeated(out.dims);
       int[] right = call.in(1).repeated(out.dims);
       for (int i = 0; i < out.count; i++) {
-        out.wholes[i] =
-            function.of(call.in(0).wholes[left[i]], call.in(1).wholes[right[i]], call);
+        out.wholes[i] = function.of(call.in(0).wholes[left[i]], call.in(1).wholes[right[i]], call);
       }
     }
   }
@@ -236,9 +231,7 @@ final class ElementOperators {
               call.node().name() + ": the remainder of " + x + " divided by 0");
         }
         out.wholes[i] =
-            out.unsigned()
-                ? Long.remainderUnsigned(x, y)
-                : truncated ? x % y : Math.floorMod(x, y);
+            out.unsigned() ? Long.remainderUnsigned(x, y) : truncated ? x % y : Math.floorMod(x, y);
       }
     }
   }

@@ -165,8 +165,7 @@ final class ElementwiseOperators {
       DType left = inference.type(0);
       DType right = inference.type(1);
       boolean mixed = operation == BinaryOperation.POWER && right != DType.BOOL;
-      if (left == DType.BOOL
-          || (left != right && !mixed && !(left.isFloat() && right.isFloat()))) {
+      if (left == DType.BOOL || (left != right && !mixed && !(left.isFloat() && right.isFloat()))) {
         throw inference.error(type + " of " + left.label() + " and " + right.label());
       }
       inference.output(left, inference.broadcast(inference.dims(0), inference.dims(1)));
@@ -242,14 +241,16 @@ final class ElementwiseOperators {
       if (from != to && (to == DType.FLOAT16 || to == DType.BFLOAT16 || losesBits(from, to))) {
         return new OnHost(this);
       }
-      return ShapeGradients.reading(0, binding -> {
-        Region in = binding.input(0);
-        Region out = binding.output(0);
-        DType source = binding.inputType(0);
-        DType stored = binding.outputType(0);
-        long count = Shape.of(binding.inputDims(0)).elements();
-        return kernels -> kernels.cast(in, source, out, stored, count);
-      });
+      return ShapeGradients.reading(
+          0,
+          binding -> {
+            Region in = binding.input(0);
+            Region out = binding.output(0);
+            DType source = binding.inputType(0);
+            DType stored = binding.outputType(0);
+            long count = Shape.of(binding.inputDims(0)).elements();
+            return kernels -> kernels.cast(in, source, out, stored, count);
+          });
     }
 
     /** Whether a whole number may not fit; the device would take the nearest that does. */

@@ -94,8 +94,7 @@ final class Folding {
       List<Constant> constants = new ArrayList<>();
       for (Value value : out) {
         Tensor result = execution.output(value.name());
-        constants.add(
-            Constant.of(allocate(value.type(), result.shape().dims()).copyFrom(result)));
+        constants.add(Constant.of(allocate(value.type(), result.shape().dims()).copyFrom(result)));
       }
       return constants;
     }

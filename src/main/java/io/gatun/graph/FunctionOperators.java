@@ -285,7 +285,8 @@ final class FunctionOperators {
       throw e.error("axis " + axis + " of " + e.inference().dims(0) + " must be known");
     }
     if (dim.size() % divisor != 0) {
-      throw e.error("axis " + axis + " of " + e.inference().dims(0) + " is no multiple of " + divisor);
+      throw e.error(
+          "axis " + axis + " of " + e.inference().dims(0) + " is no multiple of " + divisor);
     }
     return dim.size() / divisor;
   }
@@ -295,8 +296,7 @@ final class FunctionOperators {
     long channels = known(e, 1, 1);
     long height = known(e, 2, block);
     long width = known(e, 3, block);
-    Value cut =
-        e.add("Reshape", e.in(0), e.integers(0, channels, height, block, width, block));
+    Value cut = e.add("Reshape", e.in(0), e.integers(0, channels, height, block, width, block));
     Value moved = e.add("Transpose", Attributes.of("perm", new long[] {0, 3, 5, 1, 2, 4}), cut);
     e.last("Reshape", moved, e.integers(0, channels * block * block, height, width));
   }
@@ -417,7 +417,8 @@ final class FunctionOperators {
       Value product = e.in(0);
       Operator packed = new MatrixOperators.Gemm();
       if (c == null || row) {
-        e.last(packed, e.attributes(), row ? new Value[] {product, b, c} : new Value[] {product, b});
+        e.last(
+            packed, e.attributes(), row ? new Value[] {product, b, c} : new Value[] {product, b});
         return;
       }
       Value made = e.add(packed, e.attributes(), product, b);

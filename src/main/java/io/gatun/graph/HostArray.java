@@ -48,8 +48,7 @@ final class HostArray {
     this.wide = Tensor.wrap(bytes, real ? DType.FLOAT64 : DType.INT64, dims);
     // The bits of uint64 are moved, not its numbers, which a long need not hold.
     DType moved = stored == DType.UINT64 ? DType.INT64 : stored;
-    this.stored =
-        moved == wide.dtype() ? wide : Tensor.wrap(memory(moved.bytes()), moved, dims);
+    this.stored = moved == wide.dtype() ? wide : Tensor.wrap(memory(moved.bytes()), moved, dims);
   }
 
   private ByteBuffer memory(int elementBytes) {
@@ -158,7 +157,9 @@ final class HostArray {
       double x = reals[a];
       double y = other.reals[b];
       // NaN is more than everything, and −0 is 0.
-      return x < y ? -1 : x > y ? 1 : x == y ? 0 : Boolean.compare(Double.isNaN(x), Double.isNaN(y));
+      return x < y
+          ? -1
+          : x > y ? 1 : x == y ? 0 : Boolean.compare(Double.isNaN(x), Double.isNaN(y));
     }
     return unsigned()
         ? Long.compareUnsigned(wholes[a], other.wholes[b])

@@ -13,7 +13,9 @@ final class HostOperators {
     return List.of(new LocalResponse(), new Determinant(), new BitCast(), new Col2Im());
   }
 
-  /** {@code x / (bias + alpha / size · Σ x²)^beta}, the sum over {@code size} neighbour channels. */
+  /**
+   * {@code x / (bias + alpha / size · Σ x²)^beta}, the sum over {@code size} neighbour channels.
+   */
   private record LocalResponse() implements HostOperator {
     @Override
     public String type() {

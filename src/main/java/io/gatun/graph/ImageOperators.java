@@ -86,8 +86,7 @@ final class ImageOperators {
           weights[axis] =
               switch (mode) {
                 case "nearest" -> new double[] {1};
-                case "cubic" ->
-                    new double[] {cubic(1 + r), cubic(r), cubic(1 - r), cubic(2 - r)};
+                case "cubic" -> new double[] {cubic(1 + r), cubic(r), cubic(1 - r), cubic(2 - r)};
                 default -> new double[] {1 - r, r};
               };
           index[axis] = new int[weights[axis].length];
@@ -118,9 +117,7 @@ final class ImageOperators {
       int step = x.product(axis + 3, x.dims.length);
       for (int k = 0; k < index[axis].length; k++) {
         if (index[axis][k] >= 0 && weights[axis][k] != 0) {
-          sum +=
-              weights[axis][k]
-                  * sum(x, begin + index[axis][k] * step, axis + 1, index, weights);
+          sum += weights[axis][k] * sum(x, begin + index[axis][k] * step, axis + 1, index, weights);
         }
       }
       return sum;
@@ -390,8 +387,7 @@ final class ImageOperators {
       double width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
       double height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
       double both = Math.max(0, width) * Math.max(0, height);
-      double all =
-          (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both;
+      double all = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both;
       return both == 0 ? 0 : (float) (both / all);
     }
 

@@ -241,8 +241,7 @@ final class Layout implements AutoCloseable {
       if (value != null && value.constant() == null && node.operator().steers(node, i)) {
         int slot = slots.get(value);
         List<Dim> sizes = Arrays.stream(dims[slot]).mapToObj(Dim::of).toList();
-        inputs.set(
-            i, new Value(value.name(), value.type(), sizes, Constant.of(contents[slot])));
+        inputs.set(i, new Value(value.name(), value.type(), sizes, Constant.of(contents[slot])));
       }
     }
     return new Node(node.name(), node.operator(), node.attributes(), inputs, node.outputs());
@@ -250,9 +249,10 @@ final class Layout implements AutoCloseable {
 
   /** Runs a node now: its outputs must be known before the layout goes on. */
   private void evaluate(int index, Node node) {
-    long view = node.operator() instanceof ControlOperator
-        ? -1
-        : node.operator().viewOffset(inferences[index]);
+    long view =
+        node.operator() instanceof ControlOperator
+            ? -1
+            : node.operator().viewOffset(inferences[index]);
     if (view >= 0) {
       Value input = node.inputs().get(0);
       Tensor whole = content(input);
@@ -330,8 +330,7 @@ final class Layout implements AutoCloseable {
   }
 
   /** Gives a node's outputs homes where they are used. */
-  private void settle(
-      int index, Node node, boolean[] used, int[] root, List<View> lookingInto) {
+  private void settle(int index, Node node, boolean[] used, int[] root, List<View> lookingInto) {
     for (int k = 0; k < node.outputs().size(); k++) {
       int slot = slots.get(node.outputs().get(k));
       if (!used[slot]) {

@@ -6,8 +6,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * ONNX' losses, on the host: {@code [batch, classes, …]} against labels {@code [batch, …]}, weighted
- * by class. What trains a network is {@link CrossEntropyOperator}.
+ * ONNX' losses, on the host: {@code [batch, classes, …]} against labels {@code [batch, …]},
+ * weighted by class. What trains a network is {@link CrossEntropyOperator}.
  */
 record LossOperators(String type, boolean ofScores) implements HostOperator {
 

@@ -57,7 +57,8 @@ final class PoolOperators {
       List<Dim> dims = new ArrayList<>(inference.dims(0).subList(0, 2));
       List<Dim> spatial = inference.dims(0).subList(2, inference.rank(0));
       boolean known = spatial.stream().allMatch(Dim::isKnown);
-      long[] sizes = known ? spatial.stream().mapToLong(Dim::size).toArray() : new long[spatial.size()];
+      long[] sizes =
+          known ? spatial.stream().mapToLong(Dim::size).toArray() : new long[spatial.size()];
       Windows windows = Windows.of(inference.node(), sizes);
       for (int axis = 0; axis < sizes.length; axis++) {
         dims.add(
@@ -65,8 +66,7 @@ final class PoolOperators {
                 ? Dim.of(windows.out[axis])
                 : spatial.get(axis).isKnown()
                     ? Dim.of(windows.size(axis, spatial.get(axis).size()))
-                    : Dim.symbol(
-                        "pooled " + spatial.get(axis) + " at " + inference.node().name()));
+                    : Dim.symbol("pooled " + spatial.get(axis) + " at " + inference.node().name()));
       }
       inference.output(inference.type(0), dims);
       if (kind == Kind.MAXIMUM) {
@@ -82,7 +82,8 @@ final class PoolOperators {
           || !(autoPad.equals("NOTSET") || autoPad.equals("VALID"))) {
         throw d.unsupported(" with ceil_mode or auto_pad; give pads");
       }
-      WindowGradients.pool(d, Windows.of(d.node(), new long[d.input(0).rank() - 2]).pooling(kind == Kind.MAXIMUM));
+      WindowGradients.pool(
+          d, Windows.of(d.node(), new long[d.input(0).rank() - 2]).pooling(kind == Kind.MAXIMUM));
     }
 
     @Override
@@ -125,8 +126,7 @@ final class PoolOperators {
             sum += kind == Kind.MEAN ? value : Math.pow(Math.abs(value), p);
           }
           int count = windows.countsPadding ? windows.counted(i % outPlane) : places.length;
-          y.reals[i] =
-              kind == Kind.NORM ? Math.pow(sum, 1 / p) : count == 0 ? 0 : sum / count;
+          y.reals[i] = kind == Kind.NORM ? Math.pow(sum, 1 / p) : count == 0 ? 0 : sum / count;
           continue;
         }
         int best = -1;

@@ -74,7 +74,12 @@ final class QuantizationOperators {
             i != axis ? size : size.isKnown() ? Dim.of(Math.ceilDiv(size.size(), block)) : null;
         if (expected != null && !inference.dim(1, i).matches(expected)) {
           throw inference.error(
-              "scales are " + inference.dims(1) + " for blocks of " + block + " of " + inference.dims(0));
+              "scales are "
+                  + inference.dims(1)
+                  + " for blocks of "
+                  + block
+                  + " of "
+                  + inference.dims(0));
         }
       }
     } else if (rank == 1 && !inference.dim(1, 0).equals(Dim.ONE)) {
@@ -172,8 +177,7 @@ final class QuantizationOperators {
       int[] scale = scales(call);
       for (int i = 0; i < call.out(0).count; i++) {
         long zero = call.in(2) == null ? 0 : call.in(2).wholes[scale[i]];
-        call.out(0).reals[i] =
-            (call.in(0).wholes[i] - zero) * call.in(1).reals[scale[i]];
+        call.out(0).reals[i] = (call.in(0).wholes[i] - zero) * call.in(1).reals[scale[i]];
       }
     }
   }
@@ -381,7 +385,13 @@ final class QuantizationOperators {
           || dims.get(0).size() % groups != 0
           || !inference.dim(0, 1).matches(Dim.of(dims.get(1).size() * groups))) {
         throw inference.error(
-            "input is " + inference.dims(0) + ", weights are " + dims + " in " + groups + " groups");
+            "input is "
+                + inference.dims(0)
+                + ", weights are "
+                + dims
+                + " in "
+                + groups
+                + " groups");
       }
       checkOneOrEach(inference, scaled ? 2 : 2, Dim.ONE);
       checkOneOrEach(inference, scaled ? 5 : 3, dims.get(0));

@@ -127,7 +127,8 @@ final class ReductionOperators {
       }
       // Axes that are not neighbours go last.
       List<Integer> order =
-          new ArrayList<>(IntStream.range(0, dims.length).filter(i -> !axes.contains(i)).boxed().toList());
+          new ArrayList<>(
+              IntStream.range(0, dims.length).filter(i -> !axes.contains(i)).boxed().toList());
       int kept = order.size();
       order.addAll(axes);
       long[] from = Shape.of(dims).contiguousStrides();
@@ -135,8 +136,7 @@ final class ReductionOperators {
       long[] strides = order.stream().mapToLong(i -> from[i]).toArray();
       long[] to = Shape.of(extent).contiguousStrides();
       int bytes = binding.inputType(0).bytes();
-      Region turned =
-          binding.scratch(Math.multiplyExact(Shape.of(dims).elements(), (long) bytes));
+      Region turned = binding.scratch(Math.multiplyExact(Shape.of(dims).elements(), (long) bytes));
       int outer = HostArray.product(extent, 0, kept);
       int size = HostArray.product(extent, kept, extent.length);
       return kernels -> {
@@ -369,7 +369,8 @@ final class ReductionOperators {
       int rows = HostArray.product(dims, 0, dims.length - 1);
       int k = Math.toIntExact(binding.outputDims(0)[dims.length - 1]);
       Region in = binding.input(0);
-      Region values = or(binding.output(0), binding, (long) rows * k * binding.inputType(0).bytes());
+      Region values =
+          or(binding.output(0), binding, (long) rows * k * binding.inputType(0).bytes());
       Region indices = or(binding.output(1), binding, (long) rows * k * Long.BYTES);
       return (Kernels kernels) -> kernels.topK(in, rows, size, k, values, indices, DType.INT64);
     }

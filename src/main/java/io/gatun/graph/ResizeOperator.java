@@ -94,8 +94,7 @@ final class ResizeOperator implements HostOperator {
         "keep_aspect_ratio_policy",
         "stretch",
         List.of("stretch", "not_larger", "not_smaller"));
-    if (!inference.type(0).isFloat()
-        && !attributes.string("mode", "nearest").equals("nearest")) {
+    if (!inference.type(0).isFloat() && !attributes.string("mode", "nearest").equals("nearest")) {
       ElementwiseOperators.requireReal(inference);
     }
     int rank = inference.rank(0);
@@ -225,8 +224,7 @@ final class ResizeOperator implements HostOperator {
           yield region[0] * (in - 1) + (width == 1 ? span / 2 : at * span / (width - 1));
         }
         case "pytorch_half_pixel" -> width == 1 ? -0.5 : (at + 0.5) / scale - 0.5;
-        case "half_pixel_symmetric" ->
-            in / 2.0 * (1 - out / width) + (at + 0.5) / scale - 0.5;
+        case "half_pixel_symmetric" -> in / 2.0 * (1 - out / width) + (at + 0.5) / scale - 0.5;
         default -> (at + 0.5) / scale - 0.5;
       };
     }

@@ -52,7 +52,8 @@ final class RowOperators {
       long requested = compilation.attributes().integer("axis", -1);
       return binding -> {
         long[] dims = binding.inputDims(0);
-        int axis = dims.length == 0 ? 0 : (int) (requested < 0 ? requested + dims.length : requested);
+        int axis =
+            dims.length == 0 ? 0 : (int) (requested < 0 ? requested + dims.length : requested);
         int size = dims.length == 0 ? 1 : Math.toIntExact(dims[axis]);
         int outer = product(dims, 0, axis);
         int inner = product(dims, Math.min(axis + 1, dims.length), dims.length);

@@ -368,7 +368,8 @@ final class SelectionOperators {
   private static int[] tuples(HostOperator.Call call, HostArray data, HostArray indices, int from) {
     int length = (int) indices.dims[indices.dims.length - 1];
     long[] strides = data.strides();
-    int[] places = new int[length == 0 ? indices.product(0, indices.dims.length - 1) : indices.count / length];
+    int[] places =
+        new int[length == 0 ? indices.product(0, indices.dims.length - 1) : indices.count / length];
     for (int i = 0; i < places.length; i++) {
       long at = 0;
       for (int k = 0; k < length; k++) {
@@ -388,8 +389,7 @@ final class SelectionOperators {
     }
     long length = inference.dim(1, -1).size();
     if (length > most) {
-      throw inference.error(
-          "indices are " + inference.dims(1) + " for data " + inference.dims(0));
+      throw inference.error("indices are " + inference.dims(1) + " for data " + inference.dims(0));
     }
     return (int) length;
   }
@@ -482,7 +482,12 @@ final class SelectionOperators {
       inference.expectRank(1, inference.rank(0));
       if (axis == 0 || inference.type(0) != inference.type(1)) {
         throw inference.error(
-            "an update of " + inference.dims(1) + " along axis " + axis + " of " + inference.dims(0));
+            "an update of "
+                + inference.dims(1)
+                + " along axis "
+                + axis
+                + " of "
+                + inference.dims(0));
       }
       for (int i = 0; i < inference.rank(0); i++) {
         if (i != axis && !inference.dim(1, i).matches(inference.dim(0, i))) {
@@ -663,8 +668,7 @@ final class SelectionOperators {
       for (int i = 0; i < x.count; i++) {
         long length = call.in(1).wholes[(int) (i / strides[batch] % x.dims[batch])];
         if (length < 0 || length > x.dims[time]) {
-          throw call.error(
-              "a sequence of length " + length + " along an axis of " + x.dims[time]);
+          throw call.error("a sequence of length " + length + " along an axis of " + x.dims[time]);
         }
         long t = i / strides[time] % x.dims[time];
         long from = t < length ? length - 1 - t : t;
@@ -797,7 +801,8 @@ final class SelectionOperators {
       inference.expectRank(1, 1);
       boolean whole = !inference.attributes().has("axis");
       int axis = whole ? 0 : inference.axis("axis", 0, inference.rank(0));
-      List<Dim> dims = whole ? new ArrayList<>(List.of(Dim.ONE)) : new ArrayList<>(inference.dims(0));
+      List<Dim> dims =
+          whole ? new ArrayList<>(List.of(Dim.ONE)) : new ArrayList<>(inference.dims(0));
       if (inference.later(1)) {
         dims.set(axis, inference.unknown(0));
       } else {
@@ -807,7 +812,8 @@ final class SelectionOperators {
             && size.isKnown()
             && chosen.length > 0
             && chosen[chosen.length - 1] >= size.size()) {
-          throw inference.error("the condition chooses beyond axis " + axis + " of " + inference.dims(0));
+          throw inference.error(
+              "the condition chooses beyond axis " + axis + " of " + inference.dims(0));
         }
         dims.set(axis, Dim.of(chosen.length));
       }
@@ -964,7 +970,8 @@ final class SelectionOperators {
     @Override
     public void infer(Inference inference) {
       int rank = inference.rank(0);
-      long[] axes = inference.attributes().has("axes") ? inference.attributes().integers("axes") : null;
+      long[] axes =
+          inference.attributes().has("axes") ? inference.attributes().integers("axes") : null;
       int count = axes == null ? rank : axes.length;
       List<Dim> dims = new ArrayList<>(inference.dims(0));
       inference.expect(1, Dim.of(count));

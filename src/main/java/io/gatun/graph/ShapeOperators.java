@@ -135,7 +135,8 @@ final class ShapeOperators {
       if (inference.later(1)) {
         List<Dim> dims = laterDims(inference, 1);
         for (int i = 0; i < Math.min(dims.size(), inference.rank(0)); i++) {
-          if (dims.get(i).equals(Dim.of(0)) && inference.attributes().integer("allowzero", 0) == 0) {
+          if (dims.get(i).equals(Dim.of(0))
+              && inference.attributes().integer("allowzero", 0) == 0) {
             dims.set(i, inference.dim(0, i));
           }
         }
@@ -838,10 +839,7 @@ final class ShapeOperators {
         throw d.unsupported(" where one of its parts is not used");
       }
       long axis = d.attributes().integer("axis", 0);
-      d.give(
-          0,
-          d.add(
-              "Concat", Attributes.of("axis", axis), gradients.toArray(new Value[0])));
+      d.give(0, d.add("Concat", Attributes.of("axis", axis), gradients.toArray(new Value[0])));
     }
 
     @Override
@@ -864,8 +862,7 @@ final class ShapeOperators {
               if (out != null) {
                 long[] to = Shape.of(extent).contiguousStrides();
                 steps.add(
-                    kernels ->
-                        kernels.copyStrided(in, offset, from, out, 0, to, extent, bytes));
+                    kernels -> kernels.copyStrided(in, offset, from, out, 0, to, extent, bytes));
               }
             }
             Step[] all = steps.toArray(new Step[0]);
@@ -897,7 +894,11 @@ final class ShapeOperators {
       long[] repeats = inference.later(1) ? null : inference.integers("repeats", 1);
       if (!inference.later(1) && (repeats == null || repeats.length != rank)) {
         throw inference.error(
-            "repeats are " + Arrays.toString(repeats) + ", expected one for each of " + rank + " axes");
+            "repeats are "
+                + Arrays.toString(repeats)
+                + ", expected one for each of "
+                + rank
+                + " axes");
       }
       for (int i = 0; i < rank; i++) {
         if (repeats != null && repeats[i] < 0) {
@@ -928,8 +929,7 @@ final class ShapeOperators {
             Region source = binding.input(0);
             Region target = binding.output(0);
             int bytes = binding.inputType(0).bytes();
-            return kernels ->
-                kernels.copyStrided(source, 0, from, target, 0, to, extent, bytes);
+            return kernels -> kernels.copyStrided(source, 0, from, target, 0, to, extent, bytes);
           });
     }
   }

@@ -151,8 +151,7 @@ class OperatorsTest {
     Tensor x = random(2, 3, 4);
     Tensor turned = apply("Softmax", Attributes.NONE, x.transpose(0, 2, 1).contiguous(arena));
     assertSame(
-        turned.transpose(0, 2, 1).contiguous(arena),
-        apply("Softmax", Attributes.of("axis", 1), x));
+        turned.transpose(0, 2, 1).contiguous(arena), apply("Softmax", Attributes.of("axis", 1), x));
     Tensor sums = apply("ReduceSum", Attributes.of("axes", new long[] {0, 2}, "keepdims", 0), x);
     Tensor once = apply("ReduceSum", Attributes.of("axes", new long[] {2}, "keepdims", 0), x);
     assertSame(
@@ -226,8 +225,7 @@ class OperatorsTest {
         floats(new float[] {2, 3, 1, 2, 3}, 1, 5),
         apply("Pad", Attributes.of("mode", "wrap"), 1, wide, pads));
     assertThrows(
-        ShapeException.class,
-        () -> apply("Pad", Attributes.of("mode", "mirror"), 1, wide, pads));
+        ShapeException.class, () -> apply("Pad", Attributes.of("mode", "mirror"), 1, wide, pads));
   }
 
   private Tensor unsigned(long... bits) {
