@@ -17,6 +17,7 @@ class TrainedExamplesTest {
     "classify, digits, images.txt, classes.txt",
     "classify, sum, numbers.txt, sums.txt",
     "classify, sentiment, sentences.txt, labels.txt",
+    "translate, pronunciation, words.txt, phonemes.txt",
   })
   void answersAsShown(String command, String example, String input, String expected)
       throws IOException {
