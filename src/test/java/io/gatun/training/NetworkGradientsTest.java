@@ -5,7 +5,10 @@ import io.gatun.format.Json;
 import io.gatun.format.ModelDraft;
 import io.gatun.format.TextCodec;
 import io.gatun.format.Vocabulary;
+import io.gatun.graph.Graph;
 import io.gatun.graph.GradientCheck;
+import io.gatun.graph.Value;
+import io.gatun.tensor.DType;
 import io.gatun.tensor.SharedArena;
 import io.gatun.tensor.Tensor;
 import java.util.ArrayList;
@@ -97,6 +100,31 @@ class NetworkGradientsTest {
             .fixed(Inputs.LABELS, tokens(targets, 8, -1))
             .run(random);
       }
+    }
+  }
+
+  @Test
+  void ofTheLossesOfNumbers() {
+    for (String loss : List.of("mean_squared_error", "binary_cross_entropy")) {
+      Graph.Builder graph = Graph.builder(loss);
+      Value scores = graph.input("scores", DType.FLOAT32, "time", "batch", 3);
+      Losses.add(graph, scores, new TrainingConfig.Loss(loss, 0));
+      int[] lengths = random.ints(9, 1, 6).toArray();
+      Tensor given = Tensor.allocate(arena, DType.FLOAT32, 5, 9, 3);
+      Tensor right = Tensor.allocate(arena, DType.FLOAT32, 5, 9, 3);
+      Tensor mask = Tensor.allocate(arena, DType.FLOAT32, 5, 9, 3);
+      for (int i = 0; i < 5 * 9 * 3; i++) {
+        // Far from 0 too, where a logarithm of a sigmoid would be none.
+        given.setFloat((float) (random.nextGaussian() * (i % 7 == 0 ? 40 : 1)), i / 27, i / 3 % 9, i % 3);
+        right.setFloat(random.nextFloat(), i / 27, i / 3 % 9, i % 3);
+        mask.setFloat(i / 27 < lengths[i / 3 % 9] ? 1 : 0, i / 27, i / 3 % 9, i % 3);
+      }
+      new GradientCheck(graph.build(), Losses.LOSS)
+          .terms(5 * 9 * 3 * 64)
+          .input("scores", given)
+          .fixed(Inputs.VALUES, right)
+          .fixed(Inputs.MASK, mask)
+          .run(random);
     }
   }
 }
