@@ -1,8 +1,8 @@
 package io.gatun.layer;
 
 import io.gatun.Seeds;
-import io.gatun.graph.Graph;
 import io.gatun.graph.GradientCheck;
+import io.gatun.graph.Graph;
 import io.gatun.graph.Value;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Tensor;
@@ -69,8 +69,7 @@ class AttentionGradientsTest {
         Value queries = g.input("queries", DType.FLOAT32, "time", "batch", query);
         Value values = g.input("memory", DType.FLOAT32, "source", "batch", memory);
         Value lengths = ragged ? g.input("lengths", DType.INT32, "batch") : null;
-        Attention.Result result =
-            layer(score, query, memory).apply(g, queries, values, lengths);
+        Attention.Result result = layer(score, query, memory).apply(g, queries, values, lengths);
         GradientCheck.loss(g, arena, random, g.alias("context", result.context()));
         GradientCheck check =
             new GradientCheck(g.build(), "loss")

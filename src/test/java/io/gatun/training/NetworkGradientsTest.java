@@ -5,8 +5,8 @@ import io.gatun.format.Json;
 import io.gatun.format.ModelDraft;
 import io.gatun.format.TextCodec;
 import io.gatun.format.Vocabulary;
-import io.gatun.graph.Graph;
 import io.gatun.graph.GradientCheck;
+import io.gatun.graph.Graph;
 import io.gatun.graph.Value;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.SharedArena;
@@ -115,7 +115,8 @@ class NetworkGradientsTest {
       Tensor mask = Tensor.allocate(arena, DType.FLOAT32, 5, 9, 3);
       for (int i = 0; i < 5 * 9 * 3; i++) {
         // Far from 0 too, where a logarithm of a sigmoid would be none.
-        given.setFloat((float) (random.nextGaussian() * (i % 7 == 0 ? 40 : 1)), i / 27, i / 3 % 9, i % 3);
+        given.setFloat(
+            (float) (random.nextGaussian() * (i % 7 == 0 ? 40 : 1)), i / 27, i / 3 % 9, i % 3);
         right.setFloat(random.nextFloat(), i / 27, i / 3 % 9, i % 3);
         mask.setFloat(i / 27 < lengths[i / 3 % 9] ? 1 : 0, i / 27, i / 3 % 9, i % 3);
       }

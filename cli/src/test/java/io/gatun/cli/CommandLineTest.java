@@ -100,8 +100,7 @@ class CommandLineTest {
   void aModelThatIsNotThereIsOneLine() {
     Run run = Run.of("translate", "no/such/model");
     assertEquals(ExitCode.FAILURE, run.code());
-    assertEquals(
-        "gatun: no such model: no/such/model, expected a folder or a file\n", run.err());
+    assertEquals("gatun: no such model: no/such/model, expected a folder or a file\n", run.err());
     assertEquals("", run.out());
   }
 
