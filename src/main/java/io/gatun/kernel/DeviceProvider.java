@@ -1,5 +1,6 @@
 package io.gatun.kernel;
 
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -27,4 +28,41 @@ public interface DeviceProvider {
    *     unavailable}
    */
   Device open();
+
+  /** Whether it opens devices of a name: its own, or one that begins like it ({@code cuda:1}). */
+  default boolean provides(String name) {
+    return name().equals(name);
+  }
+
+  /**
+   * Opens the device of a name that it {@linkplain #provides provides}.
+   *
+   * @throws IllegalArgumentException if there is no such device
+   * @throws IllegalStateException as {@link #open()}
+   */
+  default Device open(String name) {
+    return open();
+  }
+
+  /**
+   * Opens the device for everybody: it lives as long as the process, and closing it does nothing.
+   *
+   * @throws IllegalStateException as {@link #open()}
+   */
+  default Device shared() {
+    return open();
+  }
+
+  /**
+   * Whether people may expect it here, so that its absence is worth a warning when another device
+   * is taken by itself. A GPU is expected where there is a driver for one.
+   */
+  default boolean expected() {
+    return true;
+  }
+
+  /** More lines for people about what was found and where; may take its time. */
+  default List<String> details() {
+    return List.of();
+  }
 }

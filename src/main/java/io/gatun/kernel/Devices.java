@@ -15,8 +15,16 @@ public final class Devices {
 
   private Devices() {}
 
-  /** What {@link #list()} says of one provider: {@code reason} is {@code null} if it is there. */
-  public record Entry(String name, String description, String reason) {
+  /**
+   * What {@link #list()} says of one provider: {@code reason} is {@code null} if it is there;
+   * {@code details} are more lines about what was found and where.
+   */
+  public record Entry(String name, String description, String reason, List<String> details) {
+
+    /** Copies the details. */
+    public Entry {
+      details = List.copyOf(details);
+    }
 
     /** Whether the device can be used. */
     public boolean available() {
@@ -30,23 +38,30 @@ public final class Devices {
     private static Device choose() {
       List<String> passedOver = new ArrayList<>();
       for (DeviceProvider provider : providers()) {
-        var reason = provider.unavailable();
-        if (reason.isEmpty()) {
-          Device device = provider.open();
-          LOG.log(
-              passedOver.isEmpty() ? Level.INFO : Level.WARNING,
-              "computing with {0}{1}",
-              device.description(),
-              passedOver.isEmpty() ? "" : " (" + String.join("; ", passedOver) + ")");
-          return device;
+        String reason = provider.unavailable().orElse(null);
+        if (reason == null) {
+          try {
+            Device device = provider.shared();
+            LOG.log(
+                passedOver.isEmpty() ? Level.INFO : Level.WARNING,
+                "computing with {0}{1}",
+                device.description(),
+                passedOver.isEmpty() ? "" : " (" + String.join("; ", passedOver) + ")");
+            return device;
+          } catch (RuntimeException e) {
+            // A device that is there and does not work is no reason to do nothing.
+            reason = e.getMessage();
+          }
+        } else if (!provider.expected()) {
+          continue;
         }
-        passedOver.add("not " + provider.name() + ": " + reason.get());
+        passedOver.add("not " + provider.name() + ": " + reason);
       }
       throw new IllegalStateException("no device: " + String.join("; ", passedOver));
     }
   }
 
-  /** The best device there is, opened once and shared; it is never closed. */
+  /** The best device there is, opened once and shared; closing it does nothing. */
   public static Device best() {
     return Best.DEVICE;
   }
@@ -63,14 +78,14 @@ public final class Devices {
     }
     List<String> known = new ArrayList<>();
     for (DeviceProvider provider : providers()) {
-      if (provider.name().equals(name)) {
+      if (provider.provides(name)) {
         provider
             .unavailable()
             .ifPresent(
                 reason -> {
                   throw new IllegalStateException("device " + name + ": " + reason);
                 });
-        return provider.open();
+        return provider.open(name);
       }
       known.add(provider.name());
     }
@@ -83,13 +98,15 @@ public final class Devices {
     List<Entry> entries = new ArrayList<>();
     for (DeviceProvider provider : providers()) {
       String reason = provider.unavailable().orElse(null);
-      if (reason != null) {
-        entries.add(new Entry(provider.name(), null, reason));
-      } else {
+      String description = null;
+      if (reason == null) {
         try (Device device = provider.open()) {
-          entries.add(new Entry(provider.name(), device.description(), null));
+          description = device.description();
+        } catch (RuntimeException e) {
+          reason = e.getMessage();
         }
       }
+      entries.add(new Entry(provider.name(), description, reason, provider.details()));
     }
     return entries;
   }

@@ -34,6 +34,9 @@ final class Devices implements Callable<Integer> {
       String name = entry.name() + " ".repeat(width - entry.name().length());
       String text = entry.available() ? entry.description() : "not available: " + entry.reason();
       out.println((best ? "* " : "  ") + name + "  " + text);
+      for (String line : entry.details()) {
+        out.println("    " + " ".repeat(width) + line);
+      }
     }
     out.println();
     int processors = Runtime.getRuntime().availableProcessors();

@@ -1,5 +1,6 @@
 package io.gatun.kernel.scalar;
 
+import io.gatun.kernel.Bounds;
 import io.gatun.kernel.Buffer;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.HostBuffer;
@@ -68,7 +69,7 @@ public abstract class HostKernels implements Kernels {
       throw foreign(operand, region.buffer());
     }
     if (bytes < 0 || region.bytes() < bytes) {
-      throw tooShort(operand, bytes, region.bytes());
+      throw Bounds.tooShort(operand, bytes, region.bytes());
     }
     MemorySegment memory = buffer.segment();
     if (!memory.scope().isAlive()) {
@@ -105,109 +106,30 @@ public abstract class HostKernels implements Kernels {
     return region == null || !Segments.isThreadConfined(segment(region));
   }
 
-  /**
-   * Checks a count.
-   *
-   * @return the count
-   * @throws IllegalArgumentException if it is negative
-   */
+  /** {@link Bounds#count}. */
   protected static long count(String what, long count) {
-    if (count < 0) {
-      throw new IllegalArgumentException(what + " is " + count + ", expected 0 or more");
-    }
-    return count;
+    return Bounds.count(what, count);
   }
 
-  /**
-   * The bytes of {@code count} elements; {@link Long#MAX_VALUE}, which no region has, where that is
-   * more than can be counted.
-   */
+  /** {@link Bounds#bytes}. */
   protected static long bytes(long count, long elementBytes) {
-    long high = Math.multiplyHigh(count, elementBytes);
-    long low = count * elementBytes;
-    return high != 0 || low < 0 ? Long.MAX_VALUE : low;
+    return Bounds.bytes(count, elementBytes);
   }
 
-  /**
-   * The elements from the first to the last that {@code rows} rows of {@code size} elements reach,
-   * {@code stride} apart; 0 if there are none.
-   *
-   * @throws IndexOutOfBoundsException if they lie before the first or further than can be counted
-   */
+  /** {@link Bounds#reach(String, long, long, long)}. */
   protected static long reach(String operand, long rows, long stride, long size) {
-    return reach(operand, rows, stride, 1, 0, size);
+    return Bounds.reach(operand, rows, stride, size);
   }
 
-  /** The elements that {@code outer × rows} rows of {@code size} elements reach. */
+  /** {@link Bounds#reach(String, long, long, long, long, long)}. */
   protected static long reach(
       String operand, long outer, long outerStride, long rows, long rowStride, long size) {
-    if (outer == 0 || rows == 0 || size == 0) {
-      return 0;
-    }
-    long low = 0;
-    long high = size;
-    try {
-      long a = Math.multiplyExact(outer - 1, outerStride);
-      long b = Math.multiplyExact(rows - 1, rowStride);
-      low = Math.addExact(Math.min(a, 0), Math.min(b, 0));
-      high = Math.addExact(high, Math.addExact(Math.max(a, 0), Math.max(b, 0)));
-    } catch (ArithmeticException overflow) {
-      high = -1;
-    }
-    if (low < 0 || high < 0) {
-      throw new IndexOutOfBoundsException(
-          operand
-              + ": strides of "
-              + outerStride
-              + " and "
-              + rowStride
-              + " elements leave the region");
-    }
-    return high;
+    return Bounds.reach(operand, outer, outerStride, rows, rowStride, size);
   }
 
-  /**
-   * The elements from the region's first on that a strided array reaches.
-   *
-   * @throws IndexOutOfBoundsException if some lie before the first or further than can be counted
-   */
+  /** {@link Bounds#reach(String, long, long[], long[])}. */
   protected static long reach(String operand, long offset, long[] extent, long[] strides) {
-    if (strides.length != extent.length) {
-      throw new ShapeException(
-          operand + ": " + strides.length + " strides for " + extent.length + " axes");
-    }
-    long low = offset;
-    long high = offset;
-    boolean empty = false;
-    boolean beyond = false;
-    for (int axis = 0; axis < extent.length; axis++) {
-      empty |= count("extent", extent[axis]) == 0;
-      if (!empty && !beyond) {
-        long steps = extent[axis] - 1;
-        long span = steps * strides[axis];
-        beyond = Math.multiplyHigh(steps, strides[axis]) != span >> 63;
-        long end = (span < 0 ? low : high) + span;
-        beyond |= span < 0 ? end > low : end < high;
-        if (span < 0) {
-          low = end;
-        } else {
-          high = end;
-        }
-      }
-    }
-    if (empty) {
-      return 0;
-    }
-    if (beyond || low < 0 || high == Long.MAX_VALUE) {
-      throw new IndexOutOfBoundsException(
-          operand
-              + ": offset "
-              + offset
-              + " with strides "
-              + java.util.Arrays.toString(strides)
-              + " leaves the region");
-    }
-    return high + 1;
+    return Bounds.reach(operand, offset, extent, strides);
   }
 
   /**
@@ -276,32 +198,14 @@ public abstract class HostKernels implements Kernels {
         .get(ValueLayout.JAVA_INT_UNALIGNED, lengths.offset() + (long) index * Integer.BYTES);
   }
 
-  /**
-   * Checks that indices have a type that can be one.
-   *
-   * @throws IllegalArgumentException if it is neither int32 nor int64
-   */
+  /** {@link Bounds#indexType}. */
   protected static DType indexType(DType type) {
-    if (type != DType.INT32 && type != DType.INT64) {
-      throw new IllegalArgumentException(
-          "indices are " + type.label() + ", expected int32 or int64");
-    }
-    return type;
+    return Bounds.indexType(type);
   }
 
   private static IllegalArgumentException foreign(String operand, Buffer buffer) {
     return new IllegalArgumentException(
         operand + " is a " + buffer.getClass().getSimpleName() + " of another device");
-  }
-
-  private static IndexOutOfBoundsException tooShort(String operand, long needed, long given) {
-    return new IndexOutOfBoundsException(
-        operand
-            + " has "
-            + given
-            + " bytes, "
-            + (needed < 0 || needed == Long.MAX_VALUE ? "more than can be counted" : needed)
-            + " needed");
   }
 
   // ---- moving numbers -------------------------------------------------------------------------
