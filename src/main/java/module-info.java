@@ -17,6 +17,7 @@ module io.gatun {
   exports io.gatun.format;
   exports io.gatun.graph;
   exports io.gatun.kernel;
+  exports io.gatun.kernel.cuda;
   exports io.gatun.layer;
   exports io.gatun.sequence;
   exports io.gatun.tensor;
@@ -25,6 +26,7 @@ module io.gatun {
   uses io.gatun.kernel.DeviceProvider;
 
   provides io.gatun.kernel.DeviceProvider with
+      io.gatun.kernel.cuda.CudaProvider,
       io.gatun.kernel.scalar.ScalarProvider,
       io.gatun.kernel.simd.SimdProvider;
 }

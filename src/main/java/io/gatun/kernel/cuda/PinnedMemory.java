@@ -1,0 +1,35 @@
+package io.gatun.kernel.cuda;
+
+import io.gatun.bindings.Cudart;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** Host memory that a device copies from and to by itself, while the processor goes on. */
+final class PinnedMemory implements AutoCloseable {
+  private final CudaDevice device;
+  private MemorySegment segment;
+
+  PinnedMemory(CudaDevice device, long bytes) {
+    this.device = device;
+    device.makeCurrent();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment pointer = arena.allocate(ValueLayout.ADDRESS);
+      Calls.cuda("cudaHostAlloc", Cudart.cudaHostAlloc(pointer, bytes, 0));
+      segment = pointer.get(ValueLayout.ADDRESS, 0).reinterpret(bytes);
+    }
+  }
+
+  MemorySegment segment() {
+    return segment;
+  }
+
+  @Override
+  public void close() {
+    if (segment != null) {
+      device.makeCurrent();
+      device.released("cudaFreeHost", Cudart.cudaFreeHost(segment));
+      segment = null;
+    }
+  }
+}
