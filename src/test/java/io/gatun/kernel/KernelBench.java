@@ -22,7 +22,7 @@ import java.util.function.IntToDoubleFunction;
  * both have: the same numbers, exact in either real type. What is written on a device is surrounded
  * by guards, which {@link #close} checks.
  */
-final class KernelBench implements AutoCloseable {
+public final class KernelBench implements AutoCloseable {
   /** Sizes where vectors of 4, 8 and 16 lanes have tails, or are not filled at all. */
   static final int[] SIZES = {0, 1, 2, 3, 4, 5, 7, 8, 9, 13, 15, 16, 17, 31, 32, 33, 61, 127, 257};
 
@@ -32,8 +32,11 @@ final class KernelBench implements AutoCloseable {
   private static final int GUARD = 64;
   private static final byte PATTERN = 0x5a;
 
-  /** One of the devices, with kernels of its own. */
-  static final class Side implements AutoCloseable {
+  /**
+   * One of the devices, with kernels of its own. Several orders of work of the tested device take
+   * turns: who comes next begins when the one before is done.
+   */
+  final class Side implements AutoCloseable {
     private final int index;
     private final Device device;
     private final Workers workers;
@@ -51,6 +54,12 @@ final class KernelBench implements AutoCloseable {
     }
 
     Kernels kernels() {
+      if (index == 0 && working != this) {
+        if (working != null) {
+          working.kernels.synchronize();
+        }
+        working = this;
+      }
       return kernels;
     }
 
@@ -66,6 +75,10 @@ final class KernelBench implements AutoCloseable {
 
     @Override
     public void close() {
+      if (working == this) {
+        kernels.synchronize();
+        working = null;
+      }
       kernels.close();
       workers.close();
     }
@@ -99,13 +112,17 @@ final class KernelBench implements AutoCloseable {
   /** What tests of packed weights pack them in. */
   final WeightFormat format;
 
+  /** Whose kernels of the tested device worked last. */
+  private Side working;
+
   final Side tested;
   final Side reference;
   final Arena arena = Arena.ofShared();
   private final List<Operand> operands = new ArrayList<>();
   private final List<AutoCloseable> resources = new ArrayList<>();
 
-  KernelBench(String test, Device device) {
+  /** With weights in float32. */
+  public KernelBench(String test, Device device) {
     this(test, device, WeightFormat.FLOAT32);
   }
 
@@ -192,7 +209,7 @@ final class KernelBench implements AutoCloseable {
     for (Side side : List.of(tested, reference)) {
       long bytes = (long) count * side.device.stored(type).bytes();
       Buffer buffer = side.device.allocate(bytes + 2 * GUARD);
-      side.kernels.fill(new Region(buffer), DType.INT8, buffer.bytes(), PATTERN);
+      side.kernels().fill(new Region(buffer), DType.INT8, buffer.bytes(), PATTERN);
       operand.buffers[side.index] = buffer;
       operand.regions[side.index] = new Region(buffer, GUARD, bytes);
     }
@@ -202,8 +219,8 @@ final class KernelBench implements AutoCloseable {
 
   /** Writes a tensor to an operand on both devices. */
   void upload(Operand operand, Tensor tensor) {
-    tested.kernels.upload(tensor, tested.of(operand));
-    reference.kernels.upload(tensor, reference.of(operand));
+    tested.kernels().upload(tensor, tested.of(operand));
+    reference.kernels().upload(tensor, reference.of(operand));
   }
 
   /** A tensor of random numbers that float32 can hold. */
@@ -266,14 +283,14 @@ final class KernelBench implements AutoCloseable {
   /** Whole numbers on the tested device. */
   long[] gotIntegers(Operand operand) {
     Tensor tensor = Tensor.allocate(arena, operand.type, operand.count);
-    tested.kernels.download(tested.of(operand), tensor);
+    tested.kernels().download(tested.of(operand), tensor);
     return tensor.toLongs();
   }
 
   /** Whole numbers on the reference. */
   long[] expectedIntegers(Operand operand) {
     Tensor tensor = Tensor.allocate(arena, operand.type, operand.count);
-    reference.kernels.download(reference.of(operand), tensor);
+    reference.kernels().download(reference.of(operand), tensor);
     return tensor.toLongs();
   }
 
@@ -281,7 +298,7 @@ final class KernelBench implements AutoCloseable {
   double[] download(Side side, Operand operand) {
     DType type = operand.type.isFloat() ? DType.FLOAT64 : operand.type;
     Tensor tensor = Tensor.allocate(arena, type, operand.count);
-    side.kernels.download(side.of(operand), tensor);
+    side.kernels().download(side.of(operand), tensor);
     return tensor.toDoubles();
   }
 
@@ -365,7 +382,7 @@ final class KernelBench implements AutoCloseable {
   private static byte[] bytes(Side side, Buffer buffer) {
     try (Arena aside = Arena.ofConfined()) {
       Tensor tensor = Tensor.allocate(aside, DType.INT8, buffer.bytes());
-      side.kernels.download(new Region(buffer), tensor);
+      side.kernels().download(new Region(buffer), tensor);
       return tensor.segment().toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
     }
   }

@@ -37,6 +37,11 @@ final class StandIn {
     symbols = SymbolLookup.libraryLookup(folder.resolve("libcudart.so.12"), Arena.global());
   }
 
+  /** Libraries that somebody else built. */
+  static StandIn in(Path folder) {
+    return new StandIn(folder);
+  }
+
   /** The libraries, built if they are not yet, with nothing set to fail. */
   static synchronized StandIn ready() {
     if (built == null) {
