@@ -363,8 +363,9 @@ public abstract class HostKernels implements Kernels {
     }
     long at = source.offset();
     long put = target.offset();
-    // A double holds every real and a long every integer, so only writing converts.
-    boolean reals = storedFrom.isFloat();
+    // A double holds every real and a long every integer but large uint64, so only writing
+    // converts.
+    boolean reals = storedFrom.isFloat() || (storedFrom == DType.UINT64 && storedTo.isFloat());
     for (long i = 0; i < count; i++) {
       if (reals) {
         Elements.setDouble(out, storedTo, put, Elements.getDouble(in, storedFrom, at));

@@ -149,7 +149,8 @@ class CudaFailuresTest {
     for (String function : functions) {
       long all = calls.get(function);
       for (long which : new java.util.TreeSet<>(List.of(1L, 2L, all / 2 + 1, all))) {
-        if (which > all) {
+        // The last wait is that of closing, which complains and goes on.
+        if (which > all || (which == all && function.equals("cudaStreamSynchronize"))) {
           continue;
         }
         standIn.reset();

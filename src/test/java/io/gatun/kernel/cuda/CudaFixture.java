@@ -3,7 +3,15 @@ package io.gatun.kernel.cuda;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.core.JsonFactory;
+import io.gatun.bindings.Libraries;
+import java.io.File;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -58,8 +66,25 @@ final class CudaFixture {
     int which = cudnn ? 1 : 0;
     if (SHARED[which] == null) {
       SHARED[which] = new CudaDevice(0, Precision.FLOAT32, cudnn);
+      SHARED[which].kernels();
     }
     return SHARED[which];
+  }
+
+  /** The class path for a process that runs tests, also where the tests' own loader differs. */
+  static String classPath() {
+    Set<String> places = new LinkedHashSet<>();
+    for (Class<?> type :
+        List.of(CudaDevice.class, CudaFixture.class, Libraries.class, JsonFactory.class)) {
+      try {
+        var source = type.getProtectionDomain().getCodeSource().getLocation();
+        places.add(Path.of(source.toURI()).toString());
+      } catch (URISyntaxException e) {
+        throw new AssertionError(e);
+      }
+    }
+    places.add(System.getProperty("java.class.path"));
+    return String.join(File.pathSeparator, places);
   }
 
   /** What is alive in the libraries. */

@@ -73,7 +73,7 @@ class CudaLibrariesTest {
     if (path != null) {
       command.add("-D" + LibrarySearch.PROPERTY + "=" + path);
     }
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Probe.class.getName()));
+    command.addAll(List.of("-cp", CudaFixture.classPath(), Probe.class.getName()));
     command.addAll(List.of(arguments));
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().remove("CUDA_HOME");

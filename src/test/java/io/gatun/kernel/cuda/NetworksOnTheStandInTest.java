@@ -78,7 +78,7 @@ class NetworksOnTheStandInTest {
             "-XX:+UseSerialGC",
             "-D" + LibrarySearch.PROPERTY + "=" + standIn.folder(),
             "-cp",
-            System.getProperty("java.class.path"),
+            CudaFixture.classPath(),
             Suites.class.getName()));
     command.addAll(SUITES);
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
