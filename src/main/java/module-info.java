@@ -19,6 +19,7 @@ module io.gatun {
   exports io.gatun.kernel;
   exports io.gatun.kernel.cuda;
   exports io.gatun.layer;
+  exports io.gatun.representation;
   exports io.gatun.sequence;
   exports io.gatun.tensor;
   exports io.gatun.training;

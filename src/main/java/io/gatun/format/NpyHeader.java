@@ -123,6 +123,14 @@ record NpyHeader(
    * @throws IllegalArgumentException for bfloat16
    */
   static byte[] write(DType dtype, Shape shape) {
+    return write(dtype, shape, 0);
+  }
+
+  /**
+   * As {@link #write(DType, Shape)}, but at least as long as stated, so that a header can be
+   * replaced by one with other sizes.
+   */
+  static byte[] write(DType dtype, Shape shape, int leastBytes) {
     String type =
         TYPES.entrySet().stream()
             .filter(entry -> entry.getValue() == dtype)
@@ -146,6 +154,7 @@ record NpyHeader(
     dictionary.append("), }");
     int unpadded = 10 + dictionary.length() + 1;
     int padding = Math.floorMod(-unpadded, ALIGNMENT);
+    padding = Math.max(padding, leastBytes - unpadded);
     dictionary.append(" ".repeat(padding)).append('\n');
     if (dictionary.length() > MAX_DICTIONARY) {
       throw new IllegalArgumentException("shape " + shape + " is too long for npy");

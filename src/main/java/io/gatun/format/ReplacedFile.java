@@ -47,7 +47,11 @@ final class ReplacedFile implements AutoCloseable {
         continue;
       }
       FileChannel channel =
-          FileChannel.open(temporary, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
+          FileChannel.open(
+              temporary,
+              StandardOpenOption.READ,
+              StandardOpenOption.WRITE,
+              StandardOpenOption.CREATE_NEW);
       return new ReplacedFile(target, temporary, channel);
     }
   }
@@ -77,6 +81,11 @@ final class ReplacedFile implements AutoCloseable {
     for (long done = 0; done < data.byteSize(); done += CHUNK) {
       write(data.asSlice(done, Math.min(CHUNK, data.byteSize() - done)).asByteBuffer());
     }
+  }
+
+  /** The file itself, for those who write elsewhere than at its end. */
+  FileChannel channel() {
+    return channel;
   }
 
   /** The checksum of what {@link #write(Tensor)} would write. */

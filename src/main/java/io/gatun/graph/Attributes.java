@@ -69,6 +69,16 @@ public final class Attributes {
     return new Attributes(all);
   }
 
+  /** These settings without one of them. */
+  Attributes without(String name) {
+    if (!values.containsKey(name)) {
+      return this;
+    }
+    Map<String, Object> others = new LinkedHashMap<>(values);
+    others.remove(name);
+    return new Attributes(others);
+  }
+
   private static Object normal(Object value) {
     if (value instanceof Boolean flag) {
       return flag ? 1L : 0L;

@@ -6,7 +6,10 @@ import io.gatun.tensor.ShapeException;
 import io.gatun.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -95,6 +98,97 @@ public final class Graph {
 
   private List<String> names() {
     return values.values().stream().filter(v -> v.constant() == null).map(Value::name).toList();
+  }
+
+  /**
+   * Begins a graph of the part of this network that leads from some values to others: the first
+   * become its inputs, beside those of the network's own that are needed, and everything else that
+   * the last do not need is left out. Names stay as they are. More nodes can be added (a new head,
+   * a loss), and outputs have to be named.
+   *
+   * <p>The part computes what the network computes where it is used, also when it is {@linkplain
+   * Gradients walked back}: its dropout drops nothing there.
+   *
+   * @param from values of the network that become inputs; none for a network that is only cut at
+   *     its end
+   * @param to values that the part has to have
+   * @throws IllegalArgumentException if there is no value of such a name, or one of {@code from} is
+   *     constant
+   */
+  public Builder part(Collection<String> from, Collection<String> to) {
+    Set<Value> cut = new LinkedHashSet<>();
+    for (String each : from) {
+      Value value = value(each);
+      if (value.constant() != null) {
+        throw new IllegalArgumentException(
+            "network " + name + ": " + each + " is constant and cannot become an input");
+      }
+      cut.add(value);
+    }
+    Set<Value> needed = new LinkedHashSet<>();
+    to.forEach(each -> needed.add(value(each)));
+    Set<Node> kept = new LinkedHashSet<>();
+    for (int i = nodes.size() - 1; i >= 0; i--) {
+      Node node = nodes.get(i);
+      if (node.outputs().stream().anyMatch(v -> needed.contains(v) && !cut.contains(v))) {
+        kept.add(node);
+        node.inputs().stream().filter(v -> v != null).forEach(needed::add);
+      }
+    }
+    Builder part = new Builder(name);
+    for (Value value : values.values()) {
+      boolean isInput = cut.contains(value) || value.producer() == null;
+      if (!needed.contains(value) || !isInput) {
+        continue;
+      }
+      if (value.constant() != null) {
+        part.constant(value.name(), value.constant());
+      } else {
+        part.input(value.name(), value.type(), value.dims().toArray());
+      }
+    }
+    for (Node node : nodes) {
+      if (kept.contains(node)) {
+        part.copy(node, cut);
+      }
+    }
+    return part;
+  }
+
+  /**
+   * The sizes of values for sizes of the inputs, as far as these decide them.
+   *
+   * @param inputs sizes of inputs by name
+   * @throws ShapeException if they do not fit
+   * @throws IllegalArgumentException if there is no such value
+   */
+  public Map<Value, long[]> sizes(Map<String, long[]> inputs) {
+    Map<Value, List<Dim>> known = new HashMap<>();
+    values.values().stream()
+        .filter(value -> value.constant() != null)
+        .forEach(value -> known.put(value, value.dims()));
+    inputs.forEach(
+        (input, dims) -> known.put(value(input), Arrays.stream(dims).mapToObj(Dim::of).toList()));
+    for (Node node : nodes) {
+      if (!node.inputs().stream().allMatch(v -> v == null || known.containsKey(v))) {
+        continue;
+      }
+      Inference inference =
+          new Inference(
+              node, node.inputs().stream().map(v -> v == null ? null : known.get(v)).toList());
+      node.operator().infer(inference);
+      for (int i = 0; i < node.outputs().size(); i++) {
+        known.putIfAbsent(node.outputs().get(i), inference.outputDims().get(i));
+      }
+    }
+    Map<Value, long[]> sizes = new LinkedHashMap<>();
+    for (Value value : values.values()) {
+      List<Dim> dims = known.get(value);
+      if (dims != null && dims.stream().allMatch(Dim::isKnown)) {
+        sizes.put(value, dims.stream().mapToLong(Dim::size).toArray());
+      }
+    }
+    return sizes;
   }
 
   /**
@@ -245,6 +339,24 @@ public final class Graph {
       return outputs > inference.outputTypes().size()
           ? null
           : Folding.fold(node, inference.outputTypes(), outputs);
+    }
+
+    /** Adds a node of another graph whose inputs are here by name. */
+    private void copy(Node node, Set<Value> cut) {
+      boolean dropout = node.operator().type().equals("Dropout");
+      List<Value> in =
+          node.inputs().stream().map(v -> v == null ? null : values.get(v.name())).toList();
+      List<String> out = new ArrayList<>();
+      for (Value value : node.outputs()) {
+        // What became an input is still computed where another output of the node is needed.
+        out.add(cut.contains(value) ? value.name() + "/computed" : value.name());
+      }
+      node(
+          node.name(),
+          dropout ? Operators.get("Identity") : node.operator(),
+          dropout ? Attributes.NONE : node.attributes().without("recurrent_dropout"),
+          dropout ? in.subList(0, 1) : in,
+          dropout ? out.subList(0, 1) : out);
     }
 
     /** Adds a node that applies an activation to every element; it gets the given name. */

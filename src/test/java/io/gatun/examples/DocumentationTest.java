@@ -73,6 +73,7 @@ class DocumentationTest {
             "layer",
             "format",
             "sequence",
+            "representation",
             "training",
             "batch")) {
       String page =

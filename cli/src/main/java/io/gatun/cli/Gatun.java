@@ -106,6 +106,7 @@ public final class Gatun implements Runnable {
     commands.put("evaluate", Evaluate::new);
     commands.put("run", NetworkRun::new);
     commands.put("convert", Convert::new);
+    commands.put("represent", () -> new Represent(streams));
     commands.put("inspect", Inspect::new);
     commands.put("devices", Devices::new);
     commands.put("completion", Completion::new);

@@ -137,7 +137,7 @@ class ManualTest {
                 word ->
                     word.startsWith("examples/")
                         ? project + word
-                        : word.endsWith(".txt") || word.endsWith(".npz") ? files + word : word)
+                        : word.matches(".*\\.(txt|npz)|features") ? files + word : word)
             .toArray(String[]::new);
     Run run = Run.with(new ByteArrayInputStream(input), args);
     String all = run.out() + run.err();
