@@ -308,7 +308,10 @@ public final class Report {
     json.writeEndArray();
   }
 
-  /** What the unit in the middle sees: the indices along each axis of the input. */
+  /**
+   * What the units in the middle see, the first and the last of them together, which may run in two
+   * directions: the indices along each axis of the input.
+   */
   private BitSet[] middle(Detectors detectors, int value) {
     ReceptiveField field =
         ReceptiveField.of(
@@ -318,7 +321,15 @@ public final class Report {
     for (int axis : detectors.axes(value).positions()) {
       middle[axis] = dims[axis] / 2;
     }
-    return field.at(middle);
+    BitSet[] all = field.at(middle);
+    for (int axis : detectors.axes(value).units()) {
+      middle[axis] = Math.max(0, dims[axis] - 1);
+    }
+    BitSet[] last = field.at(middle);
+    for (int axis = 0; axis < all.length; axis++) {
+      all[axis].or(last[axis]);
+    }
+    return all;
   }
 
   /** Height and width of what a unit sees, in points of the picture that is shown. */
@@ -347,11 +358,20 @@ public final class Report {
       extents.add(String.valueOf(extent(set[axis])));
       all &= set[axis].cardinality() == sizes[axis];
     }
-    return all
-        ? "all of the input"
-        : own.time()
-            ? extents.get(0) + (extents.get(0).equals("1") ? " step" : " steps")
-            : String.join(" × ", extents) + " pixels";
+    if (all) {
+      return "all of the input";
+    }
+    if (!own.time()) {
+      return String.join(" × ", extents) + " pixels";
+    }
+    BitSet steps = set[own.positions()[0]];
+    boolean before = steps.get(0) && steps.cardinality() > 1;
+    boolean after = steps.get((int) sizes[own.positions()[0]] - 1) && steps.cardinality() > 1;
+    return before
+        ? "the steps so far"
+        : after
+            ? "the steps to come"
+            : extents.get(0) + (extents.get(0).equals("1") ? " step" : " steps");
   }
 
   private void probe(JsonGenerator json, int value) throws IOException {
