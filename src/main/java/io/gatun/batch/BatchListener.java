@@ -14,6 +14,17 @@ public interface BatchListener {
   default void bad(long number, String reason) {}
 
   /**
+   * The same with the place of the record; calls {@link #bad(long, String)} by default.
+   *
+   * @param number the record's number, counted from 1
+   * @param place where it stands, see {@link RecordReader#place}
+   * @param reason why
+   */
+  default void bad(long number, String place, String reason) {
+    bad(number, reason);
+  }
+
+  /**
    * How far the run is. Called after answers were written and at every {@link
    * BatchOptions#progressMillis()} of waiting, not more often than that; and once at the end.
    *

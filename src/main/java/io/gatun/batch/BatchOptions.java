@@ -3,10 +3,10 @@ package io.gatun.batch;
 /**
  * How a run divides its work. None of it changes an answer; it decides speed and memory. Immutable.
  *
- * <p>At most {@link #windowRecords()} records with {@link #windowTokens()} tokens are in memory at
- * a time, from being read to being written. When a batch for every worker has come together, later
- * on half a window, or no more input is there for now, what has come is sorted by length and cut
- * into batches.
+ * <p>At most {@link #windowRecords()} records with {@link #windowTokens()} tokens and {@link
+ * #windowBytes()} bytes are in memory at a time, from being read to being written. When a batch for
+ * every worker has come together, later on half a window, or no more input is there for now, what
+ * has come is sorted by length and cut into batches.
  */
 public final class BatchOptions {
   /** The most threads that can be asked for: each has an execution and a stack of its own. */
@@ -17,6 +17,7 @@ public final class BatchOptions {
   private final int batchRecords;
   private final int windowRecords;
   private final int windowTokens;
+  private final long windowBytes;
   private final int maxRecordTokens;
   private final int progressMillis;
 
@@ -26,6 +27,7 @@ public final class BatchOptions {
     batchRecords = builder.batchRecords;
     windowRecords = builder.windowRecords;
     windowTokens = builder.windowTokens;
+    windowBytes = builder.windowBytes;
     maxRecordTokens = builder.maxRecordTokens;
     progressMillis = builder.progressMillis;
   }
@@ -63,6 +65,14 @@ public final class BatchOptions {
     return windowTokens;
   }
 
+  /**
+   * Returns how many bytes of the input the records in memory were at most, if it is more than one
+   * record; 64 MiB by default.
+   */
+  public long windowBytes() {
+    return windowBytes;
+  }
+
   /** Returns how many tokens a record may have; a longer one is bad. 32,768 by default. */
   public int maxRecordTokens() {
     return maxRecordTokens;
@@ -80,6 +90,7 @@ public final class BatchOptions {
     private int batchRecords = 512;
     private int windowRecords = 131_072;
     private int windowTokens = 1 << 20;
+    private long windowBytes = 64L << 20;
     private int maxRecordTokens = 32_768;
     private int progressMillis = 250;
 
@@ -123,6 +134,16 @@ public final class BatchOptions {
     /** Sets how many tokens the records in memory have at most. */
     public Builder windowTokens(int tokens) {
       windowTokens = atLeast(1, tokens, "the window in tokens");
+      return this;
+    }
+
+    /** Sets how many bytes of the input the records in memory were at most. */
+    public Builder windowBytes(long bytes) {
+      if (bytes < 1) {
+        throw new IllegalArgumentException(
+            "the window in bytes is " + bytes + ", expected at least 1");
+      }
+      windowBytes = bytes;
       return this;
     }
 

@@ -6,6 +6,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.OptionalLong;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -20,6 +21,10 @@ import java.util.concurrent.locks.ReentrantLock;
  * more input is there, workers answer what has come, so that a person who types a line gets an
  * answer to it. A bad record is reported and left out.
  *
+ * <p>How it goes is told to the listener, and to the {@linkplain System.Logger logger} {@code
+ * io.gatun.batch}: at the end on the level {@code DEBUG}, between on {@code TRACE}, as the JSON of
+ * {@link BatchProgress#toJson()}.
+ *
  * <p>A run is used once. {@link #cancel} may be called from any thread.
  *
  * @param <R> what a record is
@@ -27,6 +32,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * @param <O> what an answer is
  */
 public final class BatchRun<R, I, O> {
+  private static final System.Logger LOG = System.getLogger("io.gatun.batch");
+
   /** A batch for one of several workers is not made smaller than this for the sake of the rest. */
   private static final int LEAST_SHARE_TOKENS = 256;
 
@@ -52,6 +59,7 @@ public final class BatchRun<R, I, O> {
   private List<Slot<I, O>> pending = new ArrayList<>();
   private long pendingTokens;
   private long windowTokens;
+  private long windowBytes;
   private int windowRecords;
   private final ArrayDeque<List<Slot<I, O>>> batches = new ArrayDeque<>();
   private boolean readerWaits;
@@ -64,10 +72,15 @@ public final class BatchRun<R, I, O> {
   private long records;
   private long bad;
   private long tokens;
+  private long paddedTokens;
   private long bytes;
+  private long readNanos;
+  private long computeNanos;
+  private long writeNanos;
 
   // Of the thread that reads.
   private long lastOffset;
+  private long unreportedReadNanos;
 
   // Of the thread that runs.
   private long startNanos;
@@ -77,6 +90,7 @@ public final class BatchRun<R, I, O> {
   private static final class Slot<I, O> {
     final long number;
     final long bytes;
+    Object identity;
     int tokens;
     I item;
     O answer;
@@ -122,6 +136,7 @@ public final class BatchRun<R, I, O> {
     this.options = Objects.requireNonNull(options, "options");
     this.listener = Objects.requireNonNull(listener, "listener");
     nextChunkTokens = (long) options.workers() * options.batchTokens();
+    lastOffset = reader.startOffset();
   }
 
   /**
@@ -163,6 +178,7 @@ public final class BatchRun<R, I, O> {
     rethrowFailure();
     BatchProgress summary = progress();
     listener.progress(summary);
+    LOG.log(System.Logger.Level.DEBUG, () -> "batch run: " + summary.toJson());
     return summary;
   }
 
@@ -180,11 +196,13 @@ public final class BatchRun<R, I, O> {
   private void read() {
     try {
       while (true) {
+        long from = System.nanoTime();
         InputRecord<R> record = reader.next(this::beforeWaiting);
         if (record == null) {
           break;
         }
         Slot<I, O> slot = prepare(record);
+        unreportedReadNanos += System.nanoTime() - from;
         if (!enter(slot)) {
           return;
         }
@@ -213,6 +231,7 @@ public final class BatchRun<R, I, O> {
   private Slot<I, O> prepare(InputRecord<R> record) {
     Slot<I, O> slot = new Slot<>(record.number(), record.endOffset() - lastOffset);
     lastOffset = record.endOffset();
+    slot.identity = task.identity(record.value());
     if (record.problem() != null) {
       slot.fail(record.problem());
       return slot;
@@ -253,14 +272,18 @@ public final class BatchRun<R, I, O> {
       if (stopped) {
         return false;
       }
+      readNanos += unreportedReadNanos;
+      unreportedReadNanos = 0;
       window.addLast(slot);
       windowRecords++;
       windowTokens += slot.tokens;
+      windowBytes += slot.bytes;
       if (!slot.done) {
         pending.add(slot);
         pendingTokens += slot.tokens;
         if (pending.size() >= (options.windowRecords() + 1) / 2
-            || pendingTokens >= Math.min(nextChunkTokens, options.windowTokens() / 2)) {
+            || pendingTokens >= Math.min(nextChunkTokens, options.windowTokens() / 2)
+            || windowBytes >= options.windowBytes() / 2) {
           // The first answers come soon; later on, more records make more even batches.
           nextChunkTokens = Math.min(2 * nextChunkTokens, options.windowTokens());
           cut();
@@ -290,7 +313,8 @@ public final class BatchRun<R, I, O> {
   private boolean isFull(Slot<I, O> slot) {
     return windowRecords > 0
         && (windowRecords >= options.windowRecords()
-            || windowTokens + slot.tokens > options.windowTokens());
+            || windowTokens + slot.tokens > options.windowTokens()
+            || windowBytes + slot.bytes > options.windowBytes());
   }
 
   /** Sorts what is pending, like beside like, and cuts it into batches. */
@@ -381,6 +405,7 @@ public final class BatchRun<R, I, O> {
       items.add(slot.item);
     }
     List<O> answers;
+    long from = System.nanoTime();
     try {
       answers = worker.run(items);
     } catch (BadRecordException e) {
@@ -389,20 +414,28 @@ public final class BatchRun<R, I, O> {
           answer(worker, List.of(slot));
         }
       } else {
-        finish(batch, null, e.getMessage());
+        finish(batch, null, e.getMessage(), System.nanoTime() - from);
       }
       return;
     }
+    long nanos = System.nanoTime() - from;
     if (answers.size() != batch.size()) {
       throw new IllegalStateException(
           "a worker gave " + answers.size() + " answers to " + batch.size() + " records");
     }
-    finish(batch, answers, null);
+    finish(batch, answers, null, nanos);
   }
 
-  private void finish(List<Slot<I, O>> batch, List<O> answers, String problem) {
+  private void finish(List<Slot<I, O>> batch, List<O> answers, String problem, long nanos) {
+    int longest = 0;
+    for (Slot<I, O> slot : batch) {
+      longest = Math.max(longest, slot.tokens);
+    }
+    long padded = (long) longest * batch.size();
     locked(
         () -> {
+          computeNanos += nanos;
+          paddedTokens += padded;
           for (int i = 0; i < batch.size(); i++) {
             if (answers == null) {
               batch.get(i).fail(problem);
@@ -424,27 +457,32 @@ public final class BatchRun<R, I, O> {
     List<Slot<I, O>> ready = new ArrayList<>();
     while (awaitAnswers(ready)) {
       long writtenTokens = 0;
+      long writtenBytes = 0;
+      long from = System.nanoTime();
       for (Slot<I, O> slot : ready) {
         writtenTokens += slot.tokens;
+        writtenBytes += slot.bytes;
         if (slot.problem == null) {
-          writer.write(slot.number, slot.answer);
+          writer.write(slot.number, slot.identity, slot.answer);
         } else {
-          listener.bad(slot.number, slot.problem);
-          writer.skip(slot.number);
+          listener.bad(slot.number, reader.place(slot.number), slot.problem);
+          writer.skip(slot.number, slot.identity, slot.problem);
         }
       }
-      leave(ready.size(), writtenTokens);
+      leave(ready.size(), writtenTokens, writtenBytes, System.nanoTime() - from);
       ready.clear();
       reportProgress();
     }
     writer.flush();
   }
 
-  private void leave(int count, long tokenCount) {
+  private void leave(int count, long tokenCount, long byteCount, long nanos) {
     locked(
         () -> {
+          writeNanos += nanos;
           windowRecords -= count;
           windowTokens -= tokenCount;
+          windowBytes -= byteCount;
           room.signal();
         });
   }
@@ -502,7 +540,9 @@ public final class BatchRun<R, I, O> {
     long now = System.nanoTime();
     if (now - lastProgressNanos >= options.progressMillis() * 1_000_000L) {
       lastProgressNanos = now;
-      listener.progress(progress());
+      BatchProgress progress = progress();
+      listener.progress(progress);
+      LOG.log(System.Logger.Level.TRACE, () -> "batch run goes on: " + progress.toJson());
     }
   }
 
@@ -513,12 +553,26 @@ public final class BatchRun<R, I, O> {
           records,
           bad,
           tokens,
+          paddedTokens,
           bytes,
-          reader.size(),
-          Duration.ofNanos(System.nanoTime() - startNanos));
+          remainingSize(),
+          Duration.ofNanos(System.nanoTime() - startNanos),
+          new BatchProgress.Times(
+              options.workers(),
+              Duration.ofNanos(readNanos),
+              Duration.ofNanos(computeNanos),
+              Duration.ofNanos(writeNanos)));
     } finally {
       lock.unlock();
     }
+  }
+
+  /** The size of what is read here, which may begin in the middle of the input. */
+  private OptionalLong remainingSize() {
+    OptionalLong size = reader.size();
+    return size.isEmpty()
+        ? size
+        : OptionalLong.of(Math.max(0, size.getAsLong() - reader.startOffset()));
   }
 
   // ---- ending --------------------------------------------------------------------------------

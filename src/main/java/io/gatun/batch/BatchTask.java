@@ -25,6 +25,17 @@ public interface BatchTask<R, I, O> {
   I prepare(long number, R record);
 
   /**
+   * What goes past the computation to the writer, such as the identifier of a record; it is there
+   * also where the record turns out to be bad. Called on the thread that reads.
+   *
+   * @param record the record, or null where it could not be read
+   * @return whatever the writer wants to know, or null
+   */
+  default Object identity(R record) {
+    return null;
+  }
+
+  /**
    * The length of an item in tokens: items of like length are computed together, and batches and
    * memory are bounded by it.
    *

@@ -127,7 +127,11 @@ public final class Classifier implements AutoCloseable {
           throw new BadRecordException(e.getMessage(), e);
         }
       }
-      String[] words = line.isBlank() ? new String[0] : line.strip().split("[\\s,]+");
+      String text = line.strip();
+      if (text.startsWith("[") && text.endsWith("]")) { // a list of JSON, as in a column of CSV
+        text = text.substring(1, text.length() - 1).strip();
+      }
+      String[] words = text.isEmpty() ? new String[0] : text.split("[\\s,]+");
       float[] values = new float[words.length];
       for (int i = 0; i < words.length; i++) {
         try {

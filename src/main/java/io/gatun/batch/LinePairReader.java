@@ -64,6 +64,11 @@ public final class LinePairReader implements RecordReader<LinePairReader.Pair> {
   }
 
   @Override
+  public String place(long number) {
+    return first.place(number);
+  }
+
+  @Override
   public OptionalLong size() {
     return first.size();
   }

@@ -27,6 +27,7 @@ public final class LineReader implements RecordReader<String> {
   private final InputStream in;
   private final OptionalLong size;
   private final int maxLineBytes;
+  private final boolean keepsCarriageReturns;
   private final CharsetDecoder utf8 =
       StandardCharsets.UTF_8
           .newDecoder()
@@ -62,6 +63,25 @@ public final class LineReader implements RecordReader<String> {
    * @param maxLineBytes the longest line in bytes, its end not counted
    */
   public LineReader(String name, InputStream in, OptionalLong size, int maxLineBytes) {
+    this(name, in, size, maxLineBytes, false);
+  }
+
+  /**
+   * Reads lines from a stream, which end with a line feed alone where carriage returns are kept.
+   *
+   * @param name what to call the input in messages
+   * @param in the stream; it need not be buffered, and is not closed
+   * @param size how many bytes it has, where that is known
+   * @param maxLineBytes the longest line in bytes, its end not counted
+   * @param keepCarriageReturns whether a carriage return before the line feed belongs to the line
+   */
+  public LineReader(
+      String name,
+      InputStream in,
+      OptionalLong size,
+      int maxLineBytes,
+      boolean keepCarriageReturns) {
+    this.keepsCarriageReturns = keepCarriageReturns;
     this.name = Objects.requireNonNull(name, "name");
     this.in = Objects.requireNonNull(in, "in");
     this.size = Objects.requireNonNull(size, "size");
@@ -80,6 +100,11 @@ public final class LineReader implements RecordReader<String> {
   @Override
   public OptionalLong size() {
     return size;
+  }
+
+  @Override
+  public String place(long record) {
+    return name + ": line " + record;
   }
 
   @Override
@@ -105,7 +130,7 @@ public final class LineReader implements RecordReader<String> {
     if (!complete && length == 0) {
       return null;
     }
-    if (carriageReturn) {
+    if (carriageReturn && !keepsCarriageReturns) {
       length--;
       lineLength = (int) Math.min(lineLength, length);
     }

@@ -25,4 +25,20 @@ public interface RecordReader<R> {
   default OptionalLong size() {
     return OptionalLong.empty();
   }
+
+  /** Returns how many bytes of the input are behind before the first record; 0 by default. */
+  default long startOffset() {
+    return 0;
+  }
+
+  /**
+   * Where a record that was read stands, in words for a person, such as {@code words.txt: line 7}.
+   * May be called from another thread than the one that reads.
+   *
+   * @param number the record's number
+   * @return the place
+   */
+  default String place(long number) {
+    return "record " + number;
+  }
 }
