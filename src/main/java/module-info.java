@@ -16,15 +16,19 @@ module io.gatun {
   exports io.gatun.batch;
   exports io.gatun.format;
   exports io.gatun.graph;
+  exports io.gatun.job;
   exports io.gatun.kernel;
   exports io.gatun.kernel.cuda;
   exports io.gatun.layer;
   exports io.gatun.representation;
   exports io.gatun.sequence;
+  exports io.gatun.table;
   exports io.gatun.tensor;
   exports io.gatun.training;
 
   uses io.gatun.kernel.DeviceProvider;
+  uses io.gatun.table.Compression;
+  uses io.gatun.table.TableFormat;
 
   provides io.gatun.kernel.DeviceProvider with
       io.gatun.kernel.cuda.CudaProvider,

@@ -75,7 +75,9 @@ class DocumentationTest {
             "sequence",
             "representation",
             "training",
-            "batch")) {
+            "batch",
+            "table",
+            "job")) {
       String page =
           Files.readString(ROOT.resolve("src/main/java/io/gatun/" + room + "/package-info.java"))
               .replaceAll("(?m)^ \\* ?", "");

@@ -43,8 +43,9 @@ class RoomsTest {
               Set.of("tensor", "kernel", "graph", "layer", "format", "sequence", "representation")),
           Map.entry(
               "batch",
-              Set.of(
-                  "tensor", "kernel", "graph", "layer", "format", "sequence", "representation")));
+              Set.of("tensor", "kernel", "graph", "layer", "format", "sequence", "representation")),
+          Map.entry("table", Set.of("tensor", "format", "batch")),
+          Map.entry("job", Set.of("tensor", "format", "batch", "table")));
 
   private static final String KNOWN_TO_FILES = "io/gatun/kernel/Activation";
 
