@@ -4,8 +4,10 @@ import io.gatun.batch.Classification;
 import io.gatun.batch.Classifier;
 import io.gatun.batch.LineWriter;
 import io.gatun.format.Model;
+import io.gatun.job.ClassificationAnswers;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.StringJoiner;
 import java.util.concurrent.Callable;
@@ -49,12 +51,10 @@ final class Classify implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private ModelOptions modelOptions;
 
-  @Parameters(
-      index = "1",
-      arity = "0..1",
-      paramLabel = "FILE",
-      description = "The input, one text on each line; standard input by default, or '-'.")
-  private Path file;
+  @Parameters(index = "1..*", arity = "0..*", paramLabel = "FILE", description = TableOptions.FILES)
+  private List<Path> files = List.of();
+
+  @Mixin private TableOptions tableOptions;
 
   @Option(
       names = "--n-best",
@@ -79,17 +79,21 @@ final class Classify implements Callable<Integer> {
           spec.commandLine(), "--n-best is " + count + ", expected at least 1");
     }
     try {
+      tableOptions.check(files);
       runOptions.batch();
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage());
     }
     try (Model model = modelOptions.open();
-        RunOptions.Input lines = RunOptions.Input.open(file, streams)) {
+        TableOptions.Table table = tableOptions.open(files, streams)) {
       return runOptions.withDevice(
           device -> {
             try (Classifier classifier = Classifier.of(model, device)) {
               return runOptions.run(
-                  streams, lines.name(), lines.lines(), classifier.task(), format());
+                  streams,
+                  table,
+                  classifier.task(),
+                  new ClassificationAnswers(model.labels().isPresent(), count, format()));
             }
           });
     }

@@ -1,5 +1,6 @@
 package io.gatun.cli;
 
+import io.gatun.batch.BadRecordException;
 import io.gatun.format.ModelFormatException;
 import io.gatun.tensor.ShapeException;
 import java.io.FileNotFoundException;
@@ -40,6 +41,7 @@ final class Messages {
   private static boolean isForUsers(Throwable thrown) {
     return thrown.getMessage() != null
         && (thrown instanceof CommandException
+            || thrown instanceof BadRecordException
             || thrown instanceof ModelFormatException
             || thrown instanceof ShapeException
             || thrown instanceof IllegalArgumentException

@@ -2,6 +2,7 @@ package io.gatun.cli;
 
 import io.gatun.batch.BatchListener;
 import io.gatun.batch.BatchProgress;
+import io.gatun.job.JobSummary;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.util.Locale;
@@ -36,6 +37,7 @@ final class ProgressLine implements BatchListener {
   private final String input;
   private final boolean shown;
   private final boolean redrawn;
+  private final boolean stopsAtBad;
   private boolean drawn;
   private long nextMillis;
   private long bad;
@@ -47,8 +49,11 @@ final class ProgressLine implements BatchListener {
    * @param when when progress is shown
    * @param input what to call the input
    * @param outputIsShown whether answers go to standard output
+   * @param stopsAtBad whether the first bad record ends the run, with a message of its own
    */
-  ProgressLine(Streams streams, When when, String input, boolean outputIsShown) {
+  ProgressLine(
+      Streams streams, When when, String input, boolean outputIsShown, boolean stopsAtBad) {
+    this.stopsAtBad = stopsAtBad;
     this.err = streams.err();
     this.input = input;
     boolean watched = streams.errIsTerminal() && !(outputIsShown && streams.outIsTerminal());
@@ -58,13 +63,13 @@ final class ProgressLine implements BatchListener {
   }
 
   @Override
-  public void bad(long number, String reason) {
+  public void bad(long number, String place, String reason) {
     bad++;
-    if (bad > MOST_REPORTS) {
+    if (bad > MOST_REPORTS || stopsAtBad) {
       return;
     }
     clear();
-    err.println("gatun: " + input + ": line " + number + ": " + reason);
+    err.println("gatun: " + place + ": " + reason);
     if (bad == MOST_REPORTS) {
       err.println("gatun: " + input + ": further bad lines are counted, not shown");
     }
@@ -95,16 +100,20 @@ final class ProgressLine implements BatchListener {
     }
   }
 
-  /** Says at the end how many lines were bad, if any. */
-  void end(BatchProgress summary) {
+  /** Says at the end how many lines were bad, if any, and where the job began. */
+  void end(JobSummary summary) {
     clear();
+    if (summary.resumed() > 0) {
+      err.printf(
+          Locale.ROOT, "gatun: %s: %,d lines had been answered before%n", input, summary.resumed());
+    }
     if (summary.bad() > 0) {
       err.printf(
           Locale.ROOT,
           "gatun: %s: %,d of %,d lines were bad and have no answer%n",
           input,
           summary.bad(),
-          summary.records());
+          summary.resumed() + summary.progress().records());
     }
   }
 
@@ -121,6 +130,18 @@ final class ProgressLine implements BatchListener {
         .remaining()
         .filter(left -> left.compareTo(LONGEST_ESTIMATE) < 0)
         .ifPresent(left -> text.append(", ").append(time(left)).append(" left"));
+    BatchProgress.Times times = progress.times();
+    double all = times.read().toNanos() + times.compute().toNanos() + times.write().toNanos();
+    if (all > 0) {
+      text.append(
+          String.format(
+              Locale.ROOT,
+              ", padding %.0f %%, read/compute/write %.0f/%.0f/%.0f %%",
+              progress.padding() * 100,
+              times.read().toNanos() / all * 100,
+              times.compute().toNanos() / all * 100,
+              times.write().toNanos() / all * 100));
+    }
     return text.toString();
   }
 

@@ -1,28 +1,43 @@
 package io.gatun.cli;
 
 import io.gatun.batch.BatchOptions;
-import io.gatun.batch.BatchProgress;
-import io.gatun.batch.BatchRun;
 import io.gatun.batch.BatchTask;
 import io.gatun.batch.LineReader;
 import io.gatun.batch.LineWriter;
 import io.gatun.batch.RecordReader;
 import io.gatun.batch.Translator;
 import io.gatun.format.Model;
+import io.gatun.job.Answers;
+import io.gatun.job.BatchJob;
+import io.gatun.job.JobSummary;
+import io.gatun.job.OnError;
+import io.gatun.job.RowTask;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Devices;
 import io.gatun.kernel.WeightFormat;
+import io.gatun.table.Column;
+import io.gatun.table.ColumnType;
+import io.gatun.table.Row;
+import io.gatun.table.TableFormats;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Function;
+import picocli.CommandLine;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
 /** How a command goes through lines: where they go, who computes, what is shown meanwhile. */
@@ -30,13 +45,68 @@ final class RunOptions {
   /** Stands for standard input or standard output. */
   private static final Path STANDARD = Path.of("-");
 
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec spec;
+
   @Option(
       names = {"-o", "--output"},
       paramLabel = "FILE",
       description =
-          "Write here; standard output by default. The file appears when all is done; nothing is"
-              + " left behind otherwise.")
+          "Write here; standard output by default. The file appears when all is done; what is done"
+              + " until then lies beside it, for --resume.")
   private Path output;
+
+  @Option(
+      names = "--output-format",
+      paramLabel = "FORMAT",
+      description =
+          "text, csv, tsv, jsonl, npy, parquet or arrow; by default what the end of the file's name"
+              + " says, else text. A name with .gz or .zst behind is compressed.")
+  private String outputFormat;
+
+  @Option(
+      names = "--resume",
+      description = "Go on with what an interrupted command of this output left, if it did.")
+  private boolean resume;
+
+  @Option(
+      names = "--force",
+      description = "Replace the output if it is there already, and what an interruption left.")
+  private boolean force;
+
+  @Option(
+      names = "--on-error",
+      paramLabel = "WHAT",
+      defaultValue = "skip",
+      converter = OnErrorConverter.class,
+      completionCandidates = OnErrorCandidates.class,
+      description =
+          "What to do about a record without an answer: stop, skip (report it, keep its place; the"
+              + " default) or record (skip it, and name it with the reason in a side file).")
+  private OnError onError;
+
+  @Option(
+      names = "--errors",
+      paramLabel = "FILE",
+      description =
+          "With --on-error record: the side file; by default the output's name with .errors.jsonl"
+              + " behind.")
+  private Path errors;
+
+  @Option(
+      names = "--chunk-records",
+      paramLabel = "N",
+      defaultValue = "16384",
+      description =
+          "How many records make a row group of Parquet, a batch of Arrow or a piece of a"
+              + " compressed file, which is where --resume can go on; ${DEFAULT-VALUE} by default.")
+  private int chunkRecords;
+
+  @Option(
+      names = "--metrics",
+      paramLabel = "FILE",
+      description = "Write at the end, as JSON, how much was done and where the time went.")
+  private Path metrics;
 
   @Option(
       names = "--threads",
@@ -103,6 +173,36 @@ final class RunOptions {
     @Override
     public Iterator<String> iterator() {
       return Arrays.stream(WeightFormat.values()).map(WeightFormat::label).iterator();
+    }
+  }
+
+  /** Reads what to do about bad records. */
+  static final class OnErrorConverter implements ITypeConverter<OnError> {
+    @Override
+    public OnError convert(String name) {
+      for (OnError each : OnError.values()) {
+        if (label(each).equals(name)) {
+          return each;
+        }
+      }
+      throw new TypeConversionException(
+          "'" + name + "' is not known, expected one of " + String.join(", ", candidates()));
+    }
+
+    private static String label(OnError each) {
+      return each.name().toLowerCase(Locale.ROOT);
+    }
+
+    static List<String> candidates() {
+      return Arrays.stream(OnError.values()).map(OnErrorConverter::label).toList();
+    }
+  }
+
+  /** What can be done about bad records. */
+  static final class OnErrorCandidates implements Iterable<String> {
+    @Override
+    public Iterator<String> iterator() {
+      return OnErrorConverter.candidates().iterator();
     }
   }
 
@@ -181,10 +281,20 @@ final class RunOptions {
 
   /** Checks what can be checked before anything is opened. */
   BatchOptions batch() {
+    if (chunkRecords < 1) {
+      throw new IllegalArgumentException(
+          "--chunk-records is " + chunkRecords + ", expected at least 1");
+    }
+    if (outputFormat != null) {
+      TableFormats.named(outputFormat);
+    }
+    if (errors != null && onError != OnError.RECORD) {
+      throw new IllegalArgumentException("--errors goes with --on-error record only");
+    }
     return BatchOptions.builder().workers(threads).batchTokens(batchTokens).build();
   }
 
-  /** Goes through all lines and returns the exit code. */
+  /** Goes through all records, whose answers are lines, and returns the exit code. */
   <R, I, O> int run(
       Streams streams,
       String inputName,
@@ -192,25 +302,141 @@ final class RunOptions {
       BatchTask<R, I, O> task,
       LineWriter.Format<O> format)
       throws IOException, InterruptedException {
+    Answers<O> lines =
+        new Answers<>() {
+          @Override
+          public List<Column> columns() {
+            return List.of(new Column("text", ColumnType.TEXT));
+          }
+
+          @Override
+          public Object[] values(O answer) {
+            return new Object[] {format.text(1, answer)};
+          }
+
+          @Override
+          public String text(long number, O answer) {
+            return format.text(number, answer);
+          }
+        };
+    return run(
+        streams,
+        inputName,
+        reader,
+        TableOptions.Range.ALL,
+        task,
+        lines,
+        List.of(),
+        record -> new Object[0]);
+  }
+
+  /** Goes through a column of a table and returns the exit code. */
+  <I, O> int run(
+      Streams streams, TableOptions.Table table, BatchTask<String, I, O> task, Answers<O> answers)
+      throws IOException, InterruptedException {
+    Function<Row, String> text =
+        table.rows().schema().columns().isEmpty()
+            ? row -> ""
+            : RowTask.text(table.rows().schema(), table.column());
+    return run(
+        streams,
+        table.name(),
+        table.rows(),
+        table.range(),
+        new RowTask<>(task, text),
+        answers,
+        table.kept(),
+        table::keep);
+  }
+
+  private <R, I, O> int run(
+      Streams streams,
+      String inputName,
+      RecordReader<R> reader,
+      TableOptions.Range range,
+      BatchTask<R, I, O> task,
+      Answers<O> answers,
+      List<Column> kept,
+      Function<R, Object[]> keep)
+      throws IOException, InterruptedException {
     boolean toStandardOutput = isStandard(output);
-    ProgressLine listener = new ProgressLine(streams, progress, inputName, toStandardOutput);
-    BatchProgress summary;
+    BatchJob.Builder job =
+        BatchJob.builder()
+            .batch(batch())
+            .onError(onError)
+            .errors(errors)
+            .resume(resume)
+            .force(force)
+            .records(range.from(), range.to())
+            .chunkRecords(chunkRecords);
+    settings().forEach(job::setting);
+    if (toStandardOutput) {
+      job.output("standard output", new StandardOutput(streams.out()));
+      job.format(outputFormat == null ? TableFormats.TEXT : TableFormats.named(outputFormat), null);
+    } else {
+      job.output(output);
+      job.format(
+          outputFormat == null
+              ? TableFormats.of(output).orElse(TableFormats.TEXT)
+              : TableFormats.named(outputFormat),
+          TableFormats.compressionOf(output));
+    }
+    ProgressLine listener =
+        new ProgressLine(streams, progress, inputName, toStandardOutput, onError == OnError.STOP);
+    JobSummary summary;
     try {
-      if (toStandardOutput) {
-        OutputStream out = new StandardOutput(streams.out());
-        summary =
-            new BatchRun<>(reader, task, new LineWriter<>(out, format), batch(), listener).run();
-      } else {
-        try (OutputFile out = OutputFile.open(output)) {
-          summary =
-              new BatchRun<>(reader, task, new LineWriter<>(out, format), batch(), listener).run();
-          out.commit();
-        }
-      }
+      summary = job.build().run(reader, task, answers, kept, keep, listener);
     } finally {
       listener.clear();
     }
     listener.end(summary);
+    if (metrics != null) {
+      Files.writeString(metrics, summary.progress().toJson() + "\n");
+    }
     return summary.bad() > 0 ? ExitCode.BAD_LINES : ExitCode.OK;
+  }
+
+  /** Options that change no byte of the output. */
+  private static final Set<String> NO_SETTING =
+      Set.of(
+          "--output",
+          "--resume",
+          "--force",
+          "--on-error",
+          "--errors",
+          "--metrics",
+          "--threads",
+          "--batch-tokens",
+          "--progress",
+          "--input",
+          "--weights",
+          "--verbose",
+          "--stacktrace",
+          "--chunk-records",
+          "--shard");
+
+  /** What has to be the same when a command is resumed: the model and the other options. */
+  private Map<String, String> settings() throws IOException {
+    Map<String, String> settings = new TreeMap<>();
+    CommandLine.ParseResult parsed = spec.commandLine().getParseResult();
+    for (CommandLine.Model.OptionSpec option : parsed.matchedOptions()) {
+      if (!NO_SETTING.contains(option.longestName())) {
+        settings.put(option.longestName(), String.join(" ", option.stringValues()));
+      }
+    }
+    settings.put("command", spec.name());
+    if (!isStandard(output)) {
+      settings.put("model", model().fingerprint());
+    }
+    return settings;
+  }
+
+  private ModelOptions model() {
+    return spec.mixins().values().stream()
+        .map(CommandSpec::userObject)
+        .filter(ModelOptions.class::isInstance)
+        .map(ModelOptions.class::cast)
+        .findFirst()
+        .orElseThrow();
   }
 }

@@ -175,6 +175,11 @@ final class Score implements Callable<Integer> {
     }
 
     @Override
+    public String place(long number) {
+      return lines.place(number);
+    }
+
+    @Override
     public OptionalLong size() {
       return lines.size();
     }

@@ -4,11 +4,13 @@ import io.gatun.batch.BatchTask;
 import io.gatun.batch.LineWriter;
 import io.gatun.batch.Translation;
 import io.gatun.format.Model;
+import io.gatun.job.TranslationAnswers;
 import io.gatun.sequence.GenerationOptions;
 import io.gatun.sequence.LengthPenalty;
 import io.gatun.sequence.Sentence;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.StringJoiner;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -57,18 +59,10 @@ final class Translate implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private ModelOptions modelOptions;
 
-  @Parameters(
-      index = "1",
-      arity = "0..1",
-      paramLabel = "FILE",
-      description = "The input, one text on each line; standard input by default, or '-'.")
-  private Path file;
+  @Parameters(index = "1..*", arity = "0..*", paramLabel = "FILE", description = TableOptions.FILES)
+  private List<Path> files = List.of();
 
-  @Option(
-      names = {"-i", "--input"},
-      paramLabel = "FILE",
-      description = "The same as FILE.")
-  private Path input;
+  @Mixin private TableOptions tableOptions;
 
   @Option(
       names = "--beam",
@@ -149,19 +143,21 @@ final class Translate implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    if (file != null && input != null) {
-      throw usage("the input is given twice, as " + file + " and as --input " + input);
-    }
     checkSampling();
-    checked(runOptions::batch);
+    checked(
+        () -> {
+          tableOptions.check(files);
+          return runOptions.batch();
+        });
     try (Model model = modelOptions.open();
-        RunOptions.Input lines = RunOptions.Input.open(file != null ? file : input, streams)) {
+        TableOptions.Table table = tableOptions.open(files, streams)) {
       return runOptions.withTranslator(
           model,
           translator -> {
-            BatchTask<String, Sentence, Translation> task =
-                translator.translation(checked(() -> options(translator.options())));
-            return runOptions.run(streams, lines.name(), lines.lines(), task, format());
+            GenerationOptions generation = checked(() -> options(translator.options()));
+            BatchTask<String, Sentence, Translation> task = translator.translation(generation);
+            return runOptions.run(
+                streams, table, task, new TranslationAnswers(generation.nBest(), format()));
           });
     }
   }

@@ -23,8 +23,11 @@ import org.junit.jupiter.api.io.TempDir;
 class ManualTest {
   private static final Pattern BLOCK = Pattern.compile("```console\n(.*?)```", Pattern.DOTALL);
   private static final Pattern ARGUMENT = Pattern.compile("'([^']*)'|(\\S+)");
-  private static final Pattern SCORE = Pattern.compile("-?\\d+\\.\\d{6}");
+  private static final Pattern SCORE = Pattern.compile("-?\\d+\\.\\d{6,}(E-?\\d+)?");
   private static final Pattern HEX = Pattern.compile("\\\\x([0-9a-f]{2})");
+
+  private static final List<String> ENDINGS =
+      List.of(".txt", ".npz", ".csv", ".jsonl", ".parquet", ".arrow", ".json");
 
   @TempDir static Path folder;
 
@@ -34,9 +37,12 @@ class ManualTest {
   Stream<DynamicTest> everyExamplePrintsWhatTheManualShows() throws IOException {
     Path weights = Shared.path("models/g2p_en/checkpoint20.npz");
     Files.copy(weights, folder.resolve("checkpoint20.npz"));
-    List<Example> examples =
-        examples(Files.readString(Shared.project().resolve("docs/command-line.md")));
-    assertTrue(examples.size() > 10);
+    List<Example> examples = new ArrayList<>();
+    for (String page : List.of("docs/command-line.md", "docs/batch.md")) {
+      List<Example> found = examples(Files.readString(Shared.project().resolve(page)));
+      assertTrue(found.size() > 10, page);
+      examples.addAll(found);
+    }
     return examples.stream()
         .map(example -> DynamicTest.dynamicTest(example.command(), () -> check(example)));
   }
@@ -99,7 +105,15 @@ class ManualTest {
           }
         }
         case "echo" -> input = (words.get(1) + "\n").getBytes(UTF_8);
-        case "cat" -> shown = Files.readAllLines(folder.resolve(words.get(1)));
+        case "cat" ->
+            shown =
+                Files.readAllLines(folder.resolve(words.get(1))).stream()
+                    .map(text -> text.replace(folder + "/", ""))
+                    .toList();
+        case "head" -> {
+          int count = Integer.parseInt(words.get(1).substring(1));
+          shown = shown.subList(0, count);
+        }
         case "tail" -> {
           int count = Integer.parseInt(words.get(1).substring(1));
           shown = shown.subList(shown.size() - count, shown.size());
@@ -137,7 +151,7 @@ class ManualTest {
                 word ->
                     word.startsWith("examples/")
                         ? project + word
-                        : word.matches(".*\\.(txt|npz)|features") ? files + word : word)
+                        : word.equals("features") || ENDINGS.stream().anyMatch(word::endsWith) ? files + word : word)
             .toArray(String[]::new);
     Run run = Run.with(new ByteArrayInputStream(input), args);
     String all = run.out() + run.err();

@@ -2,16 +2,14 @@ package io.gatun.cli;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import io.gatun.Shared;
-import io.gatun.format.Model;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.URI;
+import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,7 +22,6 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
-import picocli.CommandLine;
 
 /** The command as a process of its own: what signals and closed pipes do to it. */
 @Timeout(120)
@@ -32,31 +29,37 @@ import picocli.CommandLine;
 class ProcessTest {
   @TempDir Path folder;
 
-  private static Process start(String... more) throws IOException {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--add-modules",
-                "jdk.incubator.vector",
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                classPath(),
-                Gatun.class.getName(),
-                "translate",
-                Shared.project().resolve("examples/g2p_en").toString(),
-                "--weights",
-                Shared.path("models/g2p_en/checkpoint20.npz").toString()));
-    command.addAll(Arrays.asList(more));
-    return new ProcessBuilder(command).start();
+  /** The command line of a process that runs the command with a model of the project. */
+  static List<String> command(String command, String model) {
+    List<String> words = new ArrayList<>();
+    words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    words.addAll(
+        List.of(
+            "--add-modules",
+            "jdk.incubator.vector",
+            "--enable-native-access=ALL-UNNAMED",
+            "-XX:+UseSerialGC",
+            "-cp",
+            classPath(),
+            Gatun.class.getName(),
+            command,
+            Shared.project().resolve(model).toString()));
+    return words;
   }
 
   private static String classPath() {
-    return Stream.of(Gatun.class, Model.class, CommandLine.class, JsonFactory.class)
-        .map(type -> type.getProtectionDomain().getCodeSource().getLocation())
-        .map(location -> Path.of(URI.create(location.toString())).toString())
-        .distinct()
-        .collect(Collectors.joining(File.pathSeparator));
+    return Gatun.class.getClassLoader() instanceof URLClassLoader loader
+        ? Stream.of(loader.getURLs())
+            .map(url -> Path.of(URI.create(url.toString())).toString())
+            .collect(Collectors.joining(File.pathSeparator))
+        : System.getProperty("java.class.path");
+  }
+
+  private static Process start(String... more) throws IOException {
+    List<String> command = command("translate", "examples/g2p_en");
+    command.addAll(List.of("--weights", Shared.path("models/g2p_en/checkpoint20.npz").toString()));
+    command.addAll(Arrays.asList(more));
+    return new ProcessBuilder(command).start();
   }
 
   private static List<String> messages(Process process) throws IOException {
@@ -92,7 +95,7 @@ class ProcessTest {
   }
 
   @Test
-  void aSignalLeavesNoFileBehind() throws Exception {
+  void aSignalLeavesWhatIsDoneBesideAnOutputThatIsNotThere() throws Exception {
     Process process = start("--output", folder.resolve("answers.txt").toString());
     process.getOutputStream().write(new byte[] {(byte) 0xff, '\n'});
     process.getOutputStream().flush();
@@ -101,17 +104,23 @@ class ProcessTest {
       while (!message.contains("line 1: no UTF-8")) {
         message = err.readLine();
       }
-      assertEquals(1, files().size(), "written beside its place");
-      assertTrue(files().get(0).startsWith(".answers.txt."));
+      assertEquals(List.of(".answers.txt.journal", ".answers.txt.partial"), files());
       process.toHandle().destroy(); // the process's own would also end the input
       assertEquals(128 + 15, process.waitFor());
     }
-    assertEquals(List.of(), files());
+    assertEquals(List.of(".answers.txt.journal", ".answers.txt.partial"), files());
+    // Nothing of it is in the way of the same command with --resume, nor of --force.
+    Process again = start("--output", folder.resolve("answers.txt").toString(), "--resume");
+    again.getOutputStream().write("hello\n".getBytes(UTF_8));
+    again.getOutputStream().close();
+    assertEquals(List.of(), messages(again));
+    assertEquals(ExitCode.OK, again.waitFor());
+    assertEquals(List.of("answers.txt"), files());
   }
 
   private List<String> files() throws IOException {
     try (Stream<Path> files = Files.list(folder)) {
-      return files.map(file -> file.getFileName().toString()).toList();
+      return files.map(file -> file.getFileName().toString()).sorted().toList();
     }
   }
 }

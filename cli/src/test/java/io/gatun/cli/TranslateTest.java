@@ -178,6 +178,10 @@ class TranslateTest {
     assertEquals(reference.output(), Files.readString(answers));
     assertEquals(List.of("answers.txt", "words.txt"), filesOf(folder));
 
+    run = translate("", words.toString(), "--output", answers.toString());
+    assertEquals(ExitCode.FAILURE, run.code());
+    assertEquals("gatun: " + answers + " is there already: --force replaces it\n", run.err());
+
     run = translate("", "--input", words.toString(), "--progress", "always");
     assertEquals(reference.output(), run.out());
   }
@@ -203,7 +207,7 @@ class TranslateTest {
             return read();
           }
         };
-    Run run = Run.with(failing, args("translate", "--output", answers.toString()));
+    Run run = Run.with(failing, args("translate", "--force", "--output", answers.toString()));
     assertEquals(ExitCode.FAILURE, run.code());
     assertEquals("gatun: cannot read standard input: the disk is gone\n", run.err());
     assertEquals("old\n", Files.readString(answers));
@@ -218,7 +222,7 @@ class TranslateTest {
 
     run = translate("", folder.toString());
     assertEquals(ExitCode.FAILURE, run.code());
-    assertEquals("gatun: " + folder + " is a folder, expected a file of lines\n", run.err());
+    assertEquals("gatun: the folder " + folder + " has no files to read\n", run.err());
 
     run = translate("", "--output", folder.resolve("none/x").toString());
     assertEquals(ExitCode.FAILURE, run.code());
