@@ -33,6 +33,9 @@ final class OnnxGraphReader {
   /** Nodes that all functions put in place together may have. */
   private static final int MAX_INLINED = 1_000_000;
 
+  /** What constants that are worked out when a file is read may take, however small it is. */
+  private static final long LEAST_BUDGET = 64L << 20;
+
   private final MappedFile file;
   private final OnnxTensors tensors;
   private final Map<String, Function> functions = new HashMap<>();
@@ -40,6 +43,12 @@ final class OnnxGraphReader {
   private final OnnxGraphReader parent;
   private final int depth;
   private final int[] inlined;
+
+  /** Bytes that constants which are worked out may still take. */
+  private final long[] budget;
+
+  /** Sizes that the caller gives to symbols. */
+  private final Map<String, Long> sizes;
 
   private Graph.Builder g;
 
@@ -56,7 +65,13 @@ final class OnnxGraphReader {
   private int fresh;
 
   OnnxGraphReader(
-      MappedFile file, OnnxTensors tensors, Map<String, Long> opsets, List<Function> functions) {
+      MappedFile file,
+      OnnxTensors tensors,
+      Map<String, Long> opsets,
+      List<Function> functions,
+      Map<String, Long> sizes) {
+    this.sizes = sizes;
+    this.budget = new long[] {Math.max(LEAST_BUDGET, 4 * file.size())};
     this.file = file;
     this.tensors = tensors;
     this.modelOpsets = opsets;
@@ -81,6 +96,8 @@ final class OnnxGraphReader {
     this.parent = parent;
     this.depth = parent.depth + 1;
     this.inlined = parent.inlined;
+    this.budget = parent.budget;
+    this.sizes = parent.sizes;
     this.functionDepth = parent.functionDepth;
   }
 
@@ -150,7 +167,7 @@ final class OnnxGraphReader {
   }
 
   /** A size from a file: numbers are sizes, names symbols, and all else is not known. */
-  private static Dim dim(Object size, String otherwise) {
+  private Dim dim(Object size, String otherwise) {
     if (size instanceof Dim dim) {
       return dim;
     }
@@ -158,6 +175,10 @@ final class OnnxGraphReader {
       return Dim.of(number);
     }
     String name = size instanceof String text ? text : "";
+    Long given = sizes.get(name);
+    if (given != null) {
+      return Dim.of(given);
+    }
     boolean named = !name.isEmpty() && !Character.isDigit(name.charAt(0)) && name.charAt(0) != '-';
     return Dim.symbol(named ? name : otherwise.replaceFirst("^[-0-9]", "_$0"));
   }
@@ -300,13 +321,26 @@ final class OnnxGraphReader {
     }
     if (node.type().equals("If") && inputs.size() == 1 && isKnownCondition(inputs.get(0))) {
       boolean yes = inputs.get(0).constant().longs()[0] != 0;
-      branch(node, yes ? "then_branch" : "else_branch");
+      List<Value> results = branch(node, yes ? "then_branch" : "else_branch");
+      for (int i = 0; i < results.size(); i++) {
+        if (!node.outputs().get(i).isEmpty()) {
+          rename(node.outputs().get(i), results.get(i), node.offset());
+        }
+      }
       return;
     }
     List<Value> outputs;
     try {
       Attributes settings = attributes(node, inputs);
-      List<Constant> known = g.fold(label(node), node.type(), settings, inputs, count);
+      if (node.type().equals("If") && !areAlike(settings)) {
+        assumed(node, inputs.get(0));
+        return;
+      }
+      List<Constant> known =
+          budget[0] > 0 ? g.fold(label(node), node.type(), settings, inputs, count) : null;
+      if (known != null) {
+        budget[0] -= known.stream().mapToLong(Constant::bytes).sum();
+      }
       outputs =
           known != null
               ? constants(names, known)
@@ -339,7 +373,7 @@ final class OnnxGraphReader {
   }
 
   /** Puts the nodes of one branch in the place of a node whose condition is known. */
-  private void branch(Node node, String name) {
+  private List<Value> branch(Node node, String name) {
     if (!(node.attributes().get(name) instanceof GraphMessage graph)) {
       throw error(node, "has no graph " + name);
     }
@@ -372,9 +406,42 @@ final class OnnxGraphReader {
       scope = outside;
       branches--;
     }
-    for (int i = 0; i < node.outputs().size(); i++) {
-      if (!node.outputs().get(i).isEmpty()) {
-        rename(node.outputs().get(i), results.get(i), node.offset());
+    return results.subList(0, node.outputs().size());
+  }
+
+  /** Whether the two branches of an If give values of the same types and numbers of axes. */
+  private static boolean areAlike(Attributes settings) {
+    Graph yes = settings.graph("then_branch");
+    Graph no = settings.graph("else_branch");
+    boolean alike = yes == null || no == null || yes.outputs().size() == no.outputs().size();
+    for (int i = 0; alike && yes != null && no != null && i < yes.outputs().size(); i++) {
+      alike =
+          yes.outputs().get(i).type() == no.outputs().get(i).type()
+              && yes.outputs().get(i).rank() == no.outputs().get(i).rank();
+    }
+    return alike;
+  }
+
+  /**
+   * Takes the first branch of a node whose branches give values of different numbers of axes, and
+   * has the condition checked when there are sizes. Exporters write such nodes where an axis is
+   * dropped if its size is 1, and the first branch is the one that drops it.
+   */
+  private void assumed(Node node, Value condition) {
+    List<Value> results = branch(node, "then_branch");
+    for (int i = 0; i < results.size(); i++) {
+      String name = node.outputs().get(i);
+      if (!name.isEmpty()) {
+        Attributes expected = Attributes.of("expected", 1);
+        Value checked =
+            g.node(
+                    label(node),
+                    "Assume",
+                    expected,
+                    List.of(results.get(i), condition),
+                    List.of(unique(name)))
+                .get(0);
+        define(name, checked, node.offset());
       }
     }
   }

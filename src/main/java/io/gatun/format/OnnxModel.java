@@ -77,11 +77,25 @@ public final class OnnxModel implements AutoCloseable {
    *     does not have
    */
   public static OnnxModel open(Path path) throws IOException {
+    return open(path, Map.of());
+  }
+
+  /**
+   * Opens a file for inputs of certain sizes: where they decide how a network is built, and where
+   * more is known before there is input.
+   *
+   * @param path the file
+   * @param sizes numbers for sizes that have a name in the file
+   * @return the open model; the caller closes it
+   * @throws IOException as {@link #open(Path)}
+   * @throws ModelFormatException as {@link #open(Path)}
+   */
+  public static OnnxModel open(Path path, Map<String, Long> sizes) throws IOException {
     MappedFile file = MappedFile.open(path);
     OnnxTensors tensors = new OnnxTensors(file);
     boolean opened = false;
     try {
-      OnnxModel model = TensorFile.guarded(file, () -> read(file, tensors));
+      OnnxModel model = TensorFile.guarded(file, () -> read(file, tensors, sizes));
       opened = true;
       return model;
     } finally {
@@ -92,7 +106,8 @@ public final class OnnxModel implements AutoCloseable {
     }
   }
 
-  private static OnnxModel read(MappedFile file, OnnxTensors tensors) {
+  private static OnnxModel read(
+      MappedFile file, OnnxTensors tensors, Map<String, Long> sizes) {
     String producer = "";
     String producerVersion = "";
     long irVersion = 0;
@@ -126,7 +141,7 @@ public final class OnnxModel implements AutoCloseable {
           0, "has IR version " + irVersion + ", read are " + FIRST_IR + " to " + LAST_IR);
     }
     checkOpset(file, opsets);
-    Graph graph = new OnnxGraphReader(file, tensors, opsets, functions).read(body);
+    Graph graph = new OnnxGraphReader(file, tensors, opsets, functions, sizes).read(body);
     return new OnnxModel(
         file,
         tensors,

@@ -53,6 +53,23 @@ final class OnnxVersions {
       // Meanings that changed.
       case "Softmax", "LogSoftmax", "Hardmax" -> version < 13 ? flatSoftmax(node) : node;
       case "BatchNormalization" -> batchNormalization(node);
+      case "Scan" -> {
+        if (version < 9) {
+          throw reader.error(node, "version 8, which scans batches, is not supported");
+        }
+        yield node;
+      }
+      case "GroupNormalization" -> {
+        if (version < 21) {
+          throw reader.error(node, "scales of groups (before version 21) are not supported");
+        }
+        yield node;
+      }
+      case "RoiAlign" ->
+          version < 16 && !node.has("coordinate_transformation_mode")
+              ? with(node, "coordinate_transformation_mode", "output_half_pixel")
+              : node;
+      case "GridSample" -> version < 20 ? gridSample(node) : node;
       // Any number of operands.
       case "Max", "Min" -> folded(node, node.type());
       case "Sum" -> folded(node, "Add");
@@ -62,6 +79,22 @@ final class OnnxVersions {
           typeNames(node, "dtype");
       case "QuantizeLinear", "DequantizeLinear" -> typeNames(node, "output_dtype", "precision");
       case "HannWindow", "HammingWindow", "BlackmanWindow" -> typeNames(node, "output_datatype");
+      default -> node;
+    };
+  }
+
+  private static Node with(Node node, String attribute, Object value) {
+    Map<String, Object> attributes = new LinkedHashMap<>(node.attributes());
+    attributes.put(attribute, value);
+    return node.with(node.type(), node.inputs(), attributes);
+  }
+
+  /** Interpolation is named without the number of axes since version 20. */
+  private static Node gridSample(Node node) {
+    Object mode = node.attributes().get("mode");
+    return switch (mode instanceof String name ? name : "bilinear") {
+      case "bilinear" -> with(node, "mode", "linear");
+      case "bicubic" -> with(node, "mode", "cubic");
       default -> node;
     };
   }

@@ -9,7 +9,8 @@ import java.util.TreeMap;
 /**
  * The operators there are. Those of ONNX have its names and its meaning; the library's own are
  * {@code MaskedSoftmax} (softmax over the last axis of [batch, …, size] in which sequence b ends at
- * lengths[b]), {@code CrossEntropy} (the loss of logits and labels), {@code Affine}, {@code
+ * lengths[b]), {@code CrossEntropy} (the loss of logits and labels), {@code
+ * Assume} (a value, where a condition holds), {@code Affine}, {@code
  * ScaledTanh}, and of {@code RNN}, {@code GRU} and {@code LSTM} the inputs 8 and later (projection,
  * layer normalisation) and {@code layout} 2 (time, batch, directions). What ONNX allows and this
  * does not have is refused when a node is added or a plan is made, by an exception that names the
@@ -45,6 +46,7 @@ public final class Operators {
     list.addAll(AttentionOperators.all());
     list.add(new CrossEntropyOperator());
     list.addAll(ControlOperator.all());
+    list.add(new AssumeOperator());
     list.forEach(operator -> ALL.put(operator.type(), operator));
   }
 
