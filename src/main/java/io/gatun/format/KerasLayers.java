@@ -67,42 +67,23 @@ final class KerasLayers {
    */
   List<KerasTensor> add(KerasCall call) {
     String type = call.className();
-    switch (type) {
-      case "SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU" -> {
-        return recurrent.layer(call);
-      }
-      case "RNN" -> {
-        return recurrent.loop(call);
-      }
-      case "Bidirectional" -> {
-        return recurrent.bidirectional(call);
-      }
-      case "TimeDistributed" -> {
-        return List.of(timeDistributed(call));
-      }
-      case "Attention" -> {
-        return attention.simple(call, false);
-      }
-      case "AdditiveAttention" -> {
-        return attention.simple(call, true);
-      }
-      case "MultiHeadAttention" -> {
-        return attention.multiHead(call);
-      }
-      case "Masking" -> {
-        return List.of(masking(call));
-      }
-      case "Embedding" -> {
-        return List.of(embedding(call));
-      }
-      case "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate" -> {
-        return List.of(merge(call));
-      }
+    return switch (type) {
+      case "SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU" -> recurrent.layer(call);
+      case "RNN" -> recurrent.loop(call);
+      case "Bidirectional" -> recurrent.bidirectional(call);
+      case "TimeDistributed" -> List.of(timeDistributed(call));
+      case "Attention" -> attention.simple(call, false);
+      case "AdditiveAttention" -> attention.simple(call, true);
+      case "MultiHeadAttention" -> attention.multiHead(call);
+      case "Masking" -> List.of(masking(call));
+      case "Embedding" -> List.of(embedding(call));
+      case "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate" ->
+          List.of(merge(call));
       default -> {
         Value value = one(call);
-        return List.of(new KerasTensor(value, HAND_ON_MASK.contains(type) ? call.mask() : null));
+        yield List.of(new KerasTensor(value, HAND_ON_MASK.contains(type) ? call.mask() : null));
       }
-    }
+    };
   }
 
   private Value one(KerasCall call) {

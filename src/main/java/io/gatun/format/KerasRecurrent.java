@@ -352,7 +352,7 @@ final class KerasRecurrent {
     }
     converted.put("kernel", newKernel);
     converted.put("recurrent_kernel", newRecurrent);
-    if (bias != null && bias.elements() == 2 * gates * units) {
+    if (bias != null && bias.elements() == 2L * gates * units) {
       Tensor both = bias.contiguous(to.arena()).reshape(2, gates * units);
       converted.put("bias", gates == GRU_GATES ? both : sum(both));
     } else if (bias != null) {

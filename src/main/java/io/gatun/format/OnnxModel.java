@@ -106,8 +106,7 @@ public final class OnnxModel implements AutoCloseable {
     }
   }
 
-  private static OnnxModel read(
-      MappedFile file, OnnxTensors tensors, Map<String, Long> sizes) {
+  private static OnnxModel read(MappedFile file, OnnxTensors tensors, Map<String, Long> sizes) {
     String producer = "";
     String producerVersion = "";
     long irVersion = 0;

@@ -141,10 +141,10 @@ final class TorchPickle {
       case 0x93 -> {
         Object name = pop();
         Object module = pop();
-        if (!(name instanceof String) || !(module instanceof String)) {
+        if (!(name instanceof String function) || !(module instanceof String library)) {
           throw error("names a function by something else than text");
         }
-        global((String) module, (String) name);
+        global(library, function);
       }
       case 'Q' -> stack.add(storage(pop()));
       case 'R' -> {

@@ -280,7 +280,7 @@ final class ImageOperators {
             int column = i % (int) y.dims[3];
             double sum = 0;
             for (int k = 0; k < down * across; k++) {
-              double v = edges[1] + (row + (k / across + 0.5) / down) * cellHeight;
+              double v = edges[1] + (row + (Math.floorDiv(k, across) + 0.5) / down) * cellHeight;
               double u = edges[0] + (column + (k % across + 0.5) / across) * cellWidth;
               sum += bilinear(x.reals, plane, height, width, v, u);
             }

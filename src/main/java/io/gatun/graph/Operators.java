@@ -9,12 +9,11 @@ import java.util.TreeMap;
 /**
  * The operators there are. Those of ONNX have its names and its meaning; the library's own are
  * {@code MaskedSoftmax} (softmax over the last axis of [batch, …, size] in which sequence b ends at
- * lengths[b]), {@code CrossEntropy} (the loss of logits and labels), {@code
- * Assume} (a value, where a condition holds), {@code Affine}, {@code
- * ScaledTanh}, and of {@code RNN}, {@code GRU} and {@code LSTM} the inputs 8 and later (projection,
- * layer normalisation) and {@code layout} 2 (time, batch, directions). What ONNX allows and this
- * does not have is refused when a node is added or a plan is made, by an exception that names the
- * node.
+ * lengths[b]), {@code CrossEntropy} (the loss of logits and labels), {@code Assume} (a value, where
+ * a condition holds), {@code Affine}, {@code ScaledTanh}, and of {@code RNN}, {@code GRU} and
+ * {@code LSTM} the inputs 8 and later (projection, layer normalisation) and {@code layout} 2 (time,
+ * batch, directions). What ONNX allows and this does not have is refused when a node is added or a
+ * plan is made, by an exception that names the node.
  *
  * <p>Two settings count in training alone ({@link Gradients}): {@code shared_axes} of {@code
  * Dropout}, axes along which one mask is shared (with the time axis among them every sequence has

@@ -393,7 +393,7 @@ final class QuantizationOperators {
                 + groups
                 + " groups");
       }
-      checkOneOrEach(inference, scaled ? 2 : 2, Dim.ONE);
+      checkOneOrEach(inference, 2, Dim.ONE);
       checkOneOrEach(inference, scaled ? 5 : 3, dims.get(0));
       List<Dim> result = new ArrayList<>(List.of(inference.dim(0, 0), dims.get(0)));
       boolean known = inference.dims(0).subList(2, rank).stream().allMatch(Dim::isKnown);

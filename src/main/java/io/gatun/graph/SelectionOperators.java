@@ -80,7 +80,7 @@ final class SelectionOperators {
     }
 
     /** Of each axis: how many before, how many behind. */
-    private static long[][] pads(Node node, int rank, Constant pads, Constant axes) {
+    private static long[][] pads(int rank, Constant pads, Constant axes) {
       long[] given = pads.longs();
       long[] named = axes == null ? null : axes.longs();
       int count = named == null ? rank : named.length;
@@ -110,7 +110,7 @@ final class SelectionOperators {
         inference.output(inference.type(0), ShapeOperators.unknownDims(inference, rank));
         return;
       }
-      long[][] pads = pads(inference.node(), rank, inference.constant(1), inference.constant(3));
+      long[][] pads = pads(rank, inference.constant(1), inference.constant(3));
       if (pads == null) {
         throw inference.error(
             "pads are "
@@ -151,7 +151,7 @@ final class SelectionOperators {
           binding -> {
             long[] in = binding.inputDims(0);
             long[] out = binding.outputDims(0);
-            long[][] edges = pads(binding.node(), in.length, pads, axes);
+            long[][] edges = pads(in.length, pads, axes);
             long[] from = Shape.of(in).contiguousStrides();
             long[] to = Shape.of(out).contiguousStrides();
             long[] extent = new long[in.length];
@@ -181,7 +181,7 @@ final class SelectionOperators {
       HostArray x = call.in(0);
       HostArray y = call.out(0);
       String mode = call.attributes().string("mode", "constant");
-      long[][] pads = pads(call.node(), x.dims.length, call.constant(1), call.constant(3));
+      long[][] pads = pads(x.dims.length, call.constant(1), call.constant(3));
       long[] strides = x.strides();
       long[][] sources = new long[x.dims.length][];
       for (int axis = 0; axis < sources.length; axis++) {

@@ -303,7 +303,7 @@ public final class BatchJob {
       Function<R, Object[]> keep,
       BatchListener listener)
       throws IOException, InterruptedException {
-    boolean asText = format == TableFormats.TEXT;
+    boolean asText = format.equals(TableFormats.TEXT);
     if (asText && !kept.isEmpty()) {
       throw new IllegalArgumentException(
           "text has no place for the columns that are to be kept; csv, tsv and jsonl have"

@@ -273,7 +273,7 @@ public final class Report {
 
   /** Numbers by their size, everything else by its letters. */
   private static final Comparator<String> LABELS =
-      Comparator.comparing((String s) -> s.matches("\\d{1,9}") ? Integer.parseInt(s) : -1)
+      Comparator.comparingInt((String s) -> s.matches("\\d{1,9}") ? Integer.parseInt(s) : -1)
           .thenComparing(s -> s);
 
   private static void strings(JsonGenerator json, String name, List<String> all)

@@ -62,7 +62,8 @@ public final class Selection {
 
   private static Pattern pattern(String word) {
     StringBuilder regex = new StringBuilder();
-    for (char each : word.toCharArray()) {
+    for (int i = 0; i < word.length(); i++) {
+      char each = word.charAt(i);
       regex.append(each == '*' ? ".*" : each == '?' ? "." : Pattern.quote(String.valueOf(each)));
     }
     return Pattern.compile(regex.toString());

@@ -23,7 +23,7 @@ public final class UnitStatistics {
 
   private static final Comparator<Top> WORST_FIRST =
       Comparator.comparingDouble((Top top) -> top.activation())
-          .thenComparing(top -> -top.example().number());
+          .thenComparingLong(top -> -top.example().number());
 
   private final String value;
   private final int k;

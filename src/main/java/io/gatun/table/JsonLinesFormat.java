@@ -292,33 +292,27 @@ final class JsonLinesFormat implements TableFormat {
     /** The value, or null where it is not of this type. */
     private static Object value(JsonParser json, ColumnType type) throws IOException {
       JsonToken token = json.currentToken();
-      switch (type.kind()) {
+      return switch (type.kind()) {
         case INTEGER -> {
           boolean fits =
               token == JsonToken.VALUE_NUMBER_INT
                   && json.getNumberType() != JsonParser.NumberType.BIG_INTEGER;
-          return fits ? json.getLongValue() : null;
+          yield fits ? (Object) json.getLongValue() : null;
         }
-        case DOUBLE -> {
-          return token.isNumeric() ? json.getDoubleValue() : null;
-        }
-        case BOOLEAN -> {
-          return token.isBoolean() ? json.getBooleanValue() : null;
-        }
-        case LIST -> {
-          return token == JsonToken.START_ARRAY ? list(json, type.element()) : null;
-        }
+        case DOUBLE -> token.isNumeric() ? (Object) json.getDoubleValue() : null;
+        case BOOLEAN -> token.isBoolean() ? (Object) json.getBooleanValue() : null;
+        case LIST -> token == JsonToken.START_ARRAY ? list(json, type.element()) : null;
         default -> {
           if (token == JsonToken.START_OBJECT) {
             StringWriter text = new StringWriter();
             try (JsonGenerator copy = FACTORY.createGenerator(text)) {
               copy.copyCurrentStructure(json);
             }
-            return text.toString();
+            yield text.toString();
           }
-          return token == JsonToken.VALUE_STRING ? json.getText() : null;
+          yield token == JsonToken.VALUE_STRING ? json.getText() : null;
         }
-      }
+      };
     }
 
     private static List<Object> list(JsonParser json, ColumnType element) throws IOException {

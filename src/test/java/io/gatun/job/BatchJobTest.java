@@ -102,7 +102,7 @@ class BatchJobTest {
       };
 
   /** How the output looks. */
-  private enum Kind {
+  enum Kind {
     TEXT("out.txt", false),
     CSV_GZ("out.csv.gz", true);
 

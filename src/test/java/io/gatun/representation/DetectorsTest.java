@@ -74,7 +74,7 @@ class DetectorsTest {
             all.stream()
                 .sorted(
                     Comparator.comparingDouble((Example e) -> -Math.max(0, e.numbers()[at]))
-                        .thenComparing(Example::number))
+                        .thenComparingLong(Example::number))
                 .limit(4)
                 .map(Example::number)
                 .toList();

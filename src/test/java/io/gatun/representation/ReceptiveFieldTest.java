@@ -89,6 +89,7 @@ class ReceptiveFieldTest {
   }
 
   @Test
+  @SuppressWarnings("try")
   void maximumPoolingAndOtherLooksSeeNoMoreThanTheySay() {
     Random random = Seeds.random("receptive fields of looks");
     try (Arena arena = Arena.ofConfined()) {

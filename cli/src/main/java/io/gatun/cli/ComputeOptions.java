@@ -15,7 +15,7 @@ final class ComputeOptions {
       names = "--threads",
       paramLabel = "N",
       description = "How many threads compute; by default as many as there are processors.")
-  private void threads(int count) {
+  void threads(int count) {
     if (count < 1) {
       throw new TypeConversionException("--threads is " + count + ", expected at least 1");
     }

@@ -151,7 +151,9 @@ class ManualTest {
                 word ->
                     word.startsWith("examples/")
                         ? project + word
-                        : word.equals("features") || ENDINGS.stream().anyMatch(word::endsWith) ? files + word : word)
+                        : word.equals("features") || ENDINGS.stream().anyMatch(word::endsWith)
+                            ? files + word
+                            : word)
             .toArray(String[]::new);
     Run run = Run.with(new ByteArrayInputStream(input), args);
     String all = run.out() + run.err();

@@ -65,7 +65,6 @@ final class ArrowTableReader implements TableReader {
       String name,
       byte type,
       int width, // bits of a number, elements of a fixed-size list
-      boolean isFloat,
       boolean signed,
       long dictionary, // -1 for none
       List<Node> children,
@@ -128,35 +127,35 @@ final class ArrowTableReader implements TableReader {
     }
     byte type = field.typeType();
     int width = 0;
-    boolean isFloat = false;
     boolean signed = true;
     ColumnType column = null;
-    if (type == Type.Int) {
-      Int whole = (Int) field.type(new Int());
-      width = whole.bitWidth();
-      signed = whole.isSigned();
-      column = signed || width < 64 ? ColumnType.INTEGER : null;
-    } else if (type == Type.FloatingPoint) {
-      short precision = ((FloatingPoint) field.type(new FloatingPoint())).precision();
-      width = precision == Precision.DOUBLE ? 64 : precision == Precision.SINGLE ? 32 : 16;
-      isFloat = true;
-      column = width == 64 ? ColumnType.DOUBLE : ColumnType.FLOAT;
-    } else if (type == Type.Utf8 || type == Type.LargeUtf8) {
-      column = ColumnType.TEXT;
-    } else if (type == Type.Bool) {
-      column = ColumnType.BOOLEAN;
-    } else if (type == Type.List || type == Type.LargeList) {
-      column = listType(children);
-    } else if (type == Type.FixedSizeList) {
-      width = ((FixedSizeList) field.type(new FixedSizeList())).listSize();
-      ColumnType list = listType(children);
-      column =
-          list != null && list.element().is(ColumnType.Kind.FLOAT) && width > 0
-              ? ColumnType.vector(width)
-              : list;
+    switch (type) {
+      case Type.Int -> {
+        Int whole = (Int) field.type(new Int());
+        width = whole.bitWidth();
+        signed = whole.isSigned();
+        column = signed || width < 64 ? ColumnType.INTEGER : null;
+      }
+      case Type.FloatingPoint -> {
+        short precision = ((FloatingPoint) field.type(new FloatingPoint())).precision();
+        width = precision == Precision.DOUBLE ? 64 : precision == Precision.SINGLE ? 32 : 16;
+        column = width == 64 ? ColumnType.DOUBLE : ColumnType.FLOAT;
+      }
+      case Type.Utf8, Type.LargeUtf8 -> column = ColumnType.TEXT;
+      case Type.Bool -> column = ColumnType.BOOLEAN;
+      case Type.List, Type.LargeList -> column = listType(children);
+      case Type.FixedSizeList -> {
+        width = ((FixedSizeList) field.type(new FixedSizeList())).listSize();
+        ColumnType list = listType(children);
+        boolean floats = list != null && list.element().is(ColumnType.Kind.FLOAT) && width > 0;
+        column = floats ? ColumnType.vector(width) : list;
+      }
+      default -> {
+        // Not read; an error only where it is asked for.
+      }
     }
     long dictionary = -1;
-    Node node = new Node(field.name(), type, width, isFloat, signed, dictionary, children, column);
+    Node node = new Node(field.name(), type, width, signed, dictionary, children, column);
     if (field.dictionary() != null) {
       dictionary = field.dictionary().id();
       dictionaryTypes.put(dictionary, node);
@@ -165,7 +164,6 @@ final class ArrowTableReader implements TableReader {
           field.name(),
           Type.Int,
           index == null ? 32 : index.bitWidth(),
-          false,
           index == null || index.isSigned(),
           dictionary,
           List.of(),

@@ -30,7 +30,9 @@ import org.apache.parquet.column.ParquetProperties;
 import org.apache.parquet.column.page.DictionaryPage;
 import org.apache.parquet.column.page.PageWriteStore;
 import org.apache.parquet.column.page.PageWriter;
+import org.apache.parquet.column.statistics.SizeStatistics;
 import org.apache.parquet.column.statistics.Statistics;
+import org.apache.parquet.column.statistics.geospatial.GeospatialStatistics;
 import org.apache.parquet.format.ColumnChunk;
 import org.apache.parquet.format.ColumnMetaData;
 import org.apache.parquet.format.CompressionCodec;
@@ -288,6 +290,21 @@ final class ParquetTableWriter implements TableWriter {
         int valueCount,
         int rowCount,
         Statistics<?> statistics,
+        Encoding repetition,
+        Encoding definition,
+        Encoding encoding)
+        throws IOException {
+      writePage(bytes, valueCount, statistics, repetition, definition, encoding);
+    }
+
+    @Override
+    public void writePage(
+        BytesInput bytes,
+        int valueCount,
+        int rowCount,
+        Statistics<?> statistics,
+        SizeStatistics sizes,
+        GeospatialStatistics places,
         Encoding repetition,
         Encoding definition,
         Encoding encoding)

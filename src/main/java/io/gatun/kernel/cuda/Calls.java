@@ -71,6 +71,7 @@ final class Calls {
   }
 
   /** A text of C's. */
+  @SuppressWarnings("restricted")
   static String text(MemorySegment pointer) {
     if (pointer.address() == 0) {
       return "";

@@ -69,14 +69,13 @@ final class CudnnRun implements AutoCloseable {
     int state = spec.stateSize();
     long deviceLengths = setLengths(call, operands);
     long from = operands.input;
-    if (!plain(call.time, call.batch, call.inputTimeStride, call.inputRowStride, size)
-        || call.reverse) {
+    if (!plain(call.batch, call.inputTimeStride, call.inputRowStride, size) || call.reverse) {
       from = turned(call, operands.input, size);
     }
     boolean direct =
         operands.output != 0
             && !call.reverse
-            && plain(call.time, call.batch, call.outputTimeStride, call.outputRowStride, state);
+            && plain(call.batch, call.outputTimeStride, call.outputRowStride, state);
     long to =
         direct
             ? operands.output
@@ -111,13 +110,16 @@ final class CudnnRun implements AutoCloseable {
             output,
             MemorySegment.ofAddress(to),
             hidden,
-            MemorySegment.ofAddress(apart(operands.initialHidden, finalHidden, call.batch * state)),
+            MemorySegment.ofAddress(
+                apart(operands.initialHidden, finalHidden, (long) call.batch * state)),
             MemorySegment.ofAddress(finalHidden),
             cell,
             MemorySegment.ofAddress(
                 lstm
                     ? apartCell(
-                        operands.initialCell, operands.finalCell, call.batch * spec.hiddenSize())
+                        operands.initialCell,
+                        operands.finalCell,
+                        (long) call.batch * spec.hiddenSize())
                     : 0),
             MemorySegment.ofAddress(lstm ? operands.finalCell : 0),
             layer.weights().bytes(),
@@ -173,7 +175,7 @@ final class CudnnRun implements AutoCloseable {
     return device;
   }
 
-  private static boolean plain(int time, int batch, long timeStride, long rowStride, int size) {
+  private static boolean plain(int batch, long timeStride, long rowStride, int size) {
     return (batch == 1 || rowStride == size) && timeStride == (long) batch * size;
   }
 

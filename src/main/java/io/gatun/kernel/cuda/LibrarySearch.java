@@ -145,6 +145,7 @@ final class LibrarySearch {
     return open(file.toString(), soname, functions);
   }
 
+  @SuppressWarnings("restricted")
   private Found open(String path, String soname, List<String> functions) {
     SymbolLookup lookup;
     try {

@@ -10,6 +10,7 @@ final class PinnedMemory implements AutoCloseable {
   private final CudaDevice device;
   private MemorySegment segment;
 
+  @SuppressWarnings("restricted")
   PinnedMemory(CudaDevice device, long bytes) {
     this.device = device;
     device.makeCurrent();

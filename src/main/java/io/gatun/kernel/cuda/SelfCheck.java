@@ -93,7 +93,7 @@ final class SelfCheck {
           kernels.recurrent(layer, call);
         }
       }
-      Tensor all = Tensor.allocate(arena, DType.FLOAT32, place * each);
+      Tensor all = Tensor.allocate(arena, DType.FLOAT32, (long) place * each);
       kernels.download(new Region(memory, 0, place * bytes), all);
       return all.toDoubles();
     } finally {

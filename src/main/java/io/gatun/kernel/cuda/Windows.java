@@ -112,7 +112,7 @@ final class Windows {
     order
         .launch
         .of("im2col")
-        .pointer(input + group * channels * plane * Float.BYTES)
+        .pointer(input + (long) group * channels * plane * Float.BYTES)
         .pointer(columns)
         .number(images)
         .number(channels)
@@ -133,7 +133,7 @@ final class Windows {
     long outImage = spec.outputChannels() * outPlane;
     for (int done = 0; done < batch; done += chunk) {
       int images = Math.min(chunk, batch - done);
-      long from = input + done * spec.inputChannels() * plane * Float.BYTES;
+      long from = input + (long) done * spec.inputChannels() * plane * Float.BYTES;
       for (int group = 0; group < spec.groups(); group++) {
         columns(from, columns, images, group);
         order.products.multiplyStrided(
@@ -148,7 +148,7 @@ final class Windows {
             outs,
             inner,
             area,
-            output + (done * outImage + group * outs * outPlane) * Float.BYTES,
+            output + (done * outImage + (long) group * outs * outPlane) * Float.BYTES,
             outImage,
             images);
       }
@@ -167,7 +167,7 @@ final class Windows {
           .number(spec.outputChannels())
           .number(outPlane)
           .activation(activation)
-          .overElements(batch * spec.outputChannels() * outPlane);
+          .overElements((long) batch * spec.outputChannels() * outPlane);
     }
   }
 
@@ -188,7 +188,7 @@ final class Windows {
             1,
             inner,
             0,
-            outputGradient + (done * outImage + group * outs * outPlane) * Float.BYTES,
+            outputGradient + (done * outImage + (long) group * outs * outPlane) * Float.BYTES,
             area,
             1,
             outImage,
@@ -198,7 +198,7 @@ final class Windows {
             columns,
             (long) inner * area,
             images);
-        long first = done * (long) spec.inputChannels() * plane + group * channels * plane;
+        long first = done * (long) spec.inputChannels() * plane + (long) group * channels * plane;
         order
             .launch
             .of("col2im")
@@ -207,7 +207,7 @@ final class Windows {
             .number(images)
             .number(channels)
             .number(spec.inputChannels() * plane);
-        window(order.launch).overElements(images * channels * plane);
+        window(order.launch).overElements((long) images * channels * plane);
       }
     }
   }
@@ -225,11 +225,12 @@ final class Windows {
     long columns = order.scratchReals(Order.Slot.COLUMNS, chunk * inner() * outPlane);
     for (int done = 0; done < batch; done += chunk) {
       int images = Math.min(chunk, batch - done);
-      long from = input + done * spec.inputChannels() * plane * Float.BYTES;
+      long from = input + (long) done * spec.inputChannels() * plane * Float.BYTES;
       for (int group = 0; group < spec.groups(); group++) {
         columns(from, columns, images, group);
         for (int image = 0; image < images; image++) {
-          long at = ((done + image) * (long) spec.outputChannels() + group * outs) * outPlane;
+          long at =
+              ((done + image) * (long) spec.outputChannels() + (long) group * outs) * outPlane;
           order.products.multiply(
               outputGradient + at * Float.BYTES,
               area,

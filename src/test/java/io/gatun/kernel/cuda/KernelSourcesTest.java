@@ -14,6 +14,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -38,7 +39,7 @@ class KernelSourcesTest {
     }
   }
 
-  private static TreeSet<String> names(Pattern pattern, String text) {
+  private static Set<String> names(Pattern pattern, String text) {
     TreeSet<String> names = new TreeSet<>();
     Matcher matcher = pattern.matcher(text);
     while (matcher.find()) {

@@ -26,6 +26,7 @@ import java.util.stream.Stream;
  * The libraries that stand in for NVIDIA's, built once for a JVM from {@code src/test/c}, and what
  * tests ask of them. Where there is no C compiler the test is skipped and says so.
  */
+@SuppressWarnings("restricted")
 final class StandIn {
   private static StandIn built;
 

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** The libraries that stand in for NVIDIA's do what those promise, and tell what those do not. */
+@SuppressWarnings("restricted")
 class StandInTest {
   private static final int HOST_TO_DEVICE = 1;
   private static final int DEVICE_TO_HOST = 2;

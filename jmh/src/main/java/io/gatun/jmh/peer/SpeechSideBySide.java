@@ -26,8 +26,8 @@ import java.util.Map;
 /**
  * A network that hears speech, frame by frame with its state fed back, here and in ONNX Runtime, in
  * turn, in one process, one thread each: microseconds a frame, medians of rounds and their ratio,
- * by the clock and by the time that the calling thread computed. ONNX Runtime's inputs are made once
- * and its state goes back as it came, so that nothing is counted that it does not have to do.
+ * by the clock and by the time that the calling thread computed. ONNX Runtime's inputs are made
+ * once and its state goes back as it came, so that nothing is counted that it does not have to do.
  */
 public final class SpeechSideBySide {
   private static final int FRAMES = 500;
