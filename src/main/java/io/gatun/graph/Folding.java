@@ -1,6 +1,7 @@
 package io.gatun.graph;
 
-import io.gatun.kernel.scalar.ScalarDevice;
+import io.gatun.kernel.Device;
+import io.gatun.kernel.Devices;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Shape;
 import io.gatun.tensor.Tensor;
@@ -13,7 +14,7 @@ import java.util.Objects;
 
 /**
  * What is known of values before there is input: what nodes make of constants, computed by plain
- * loops in float64, and lists of sizes (Shape, and what is picked from and put together of it) as
+ * loops in float32, and lists of sizes (Shape, and what is picked from and put together of it) as
  * far as the sizes are known.
  */
 final class Folding {
@@ -21,6 +22,11 @@ final class Folding {
   private static final long MOST_ELEMENTS = 1 << 20;
 
   private Folding() {}
+
+  /** The device of plain loops: ready at once, and there on every machine. */
+  private static final class Plain {
+    static final Device DEVICE = Devices.open("scalar");
+  }
 
   /**
    * The outputs of a node as constants; {@code null} where they are not known.
@@ -87,8 +93,7 @@ final class Folding {
       }
       g.output(value);
     }
-    ScalarDevice device = new ScalarDevice(DType.FLOAT64);
-    try (Plan plan = Plan.on(device, g.build());
+    try (Plan plan = Plan.on(Plain.DEVICE, g.build());
         Execution execution = plan.newExecution()) {
       execution.run();
       List<Constant> constants = new ArrayList<>();

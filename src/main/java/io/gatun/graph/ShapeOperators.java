@@ -209,7 +209,11 @@ final class ShapeOperators {
     List<Dim> dims = unknownDims(inference, (int) inference.dim(input, 0).size());
     List<Dim> known = inference.sizes(input);
     for (int i = 0; known != null && i < Math.min(dims.size(), known.size()); i++) {
-      dims.set(i, known.get(i) == null ? dims.get(i) : known.get(i));
+      // Zero may stand for another size, as in Reshape.
+      Dim dim = known.get(i);
+      if (dim != null && !dim.equals(Dim.of(0))) {
+        dims.set(i, dim);
+      }
     }
     return dims;
   }

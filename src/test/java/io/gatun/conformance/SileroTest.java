@@ -37,10 +37,7 @@ class SileroTest {
   void everyFrameOfAMinuteHasTheProbabilityThatOnnxRuntimeGives(
       String name, String expected, int context, String states) throws IOException {
     Path folder = Shared.path("models/silero_vad");
-    double[] theirs =
-        Files.readAllLines(folder.resolve(expected + ".txt")).stream()
-            .mapToDouble(Double::parseDouble)
-            .toArray();
+    double[] theirs = expected(folder, expected);
     float[] samples = samples(folder.resolve("test.wav"));
     assertEquals(theirs.length, samples.length / FRAME);
     List<String> fedBack = List.of(states.split(" "));
@@ -60,11 +57,7 @@ class SileroTest {
       }
       double worst = 0;
       for (int t = 0; t < theirs.length; t++) {
-        int from = t * FRAME - context;
-        float[] window = Arrays.copyOfRange(samples, Math.max(0, from), t * FRAME + FRAME);
-        float[] padded = new float[context + FRAME];
-        System.arraycopy(window, 0, padded, padded.length - window.length, window.length);
-        input.copyFrom(Tensor.ofFloats(arena, padded, 1, padded.length));
+        frame(input, samples, t, context);
         frame.run();
         double ours = frame.output("output").toDoubles()[0];
         worst = Math.max(worst, Math.abs(ours - theirs[t]));
@@ -72,6 +65,23 @@ class SileroTest {
       }
       System.out.println(name + ": " + theirs.length + " frames, at most " + worst + " apart");
       assertTrue(worst <= ALLOWED);
+    }
+  }
+
+  private static double[] expected(Path folder, String name) throws IOException {
+    return Files.readAllLines(folder.resolve(name + ".txt")).stream()
+        .mapToDouble(Double::parseDouble)
+        .toArray();
+  }
+
+  /** A frame with the samples that come before it. */
+  private static void frame(Tensor input, float[] samples, int t, int context) {
+    int from = t * FRAME - context;
+    float[] window = Arrays.copyOfRange(samples, Math.max(0, from), t * FRAME + FRAME);
+    float[] padded = new float[context + FRAME];
+    System.arraycopy(window, 0, padded, padded.length - window.length, window.length);
+    try (Arena arena = Arena.ofConfined()) {
+      input.copyFrom(Tensor.ofFloats(arena, padded, 1, padded.length));
     }
   }
 
