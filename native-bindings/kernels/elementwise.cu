@@ -68,27 +68,83 @@ typedef struct {
   int32_t operation;
 } unaryArgs;
 
-enum { NEGATE, ABSOLUTE, LOGARITHM, SQUARE_ROOT, RECIPROCAL };
+enum {
+  NEGATE,
+  ABSOLUTE,
+  LOGARITHM,
+  SQUARE_ROOT,
+  RECIPROCAL,
+  FLOOR,
+  CEILING,
+  ROUND,
+  SIGN,
+  ERROR_FUNCTION,
+  SINE,
+  COSINE,
+  TANGENT,
+  ARC_SINE,
+  ARC_COSINE,
+  ARC_TANGENT,
+  HYPERBOLIC_SINE,
+  HYPERBOLIC_COSINE,
+  AREA_SINE,
+  AREA_COSINE,
+  AREA_TANGENT
+};
+
+/* What is none of them is no number, so that a code that only the caller knows is seen. */
+CALLED float ofOne(int32_t operation, float x) {
+  switch (operation) {
+    case NEGATE:
+      return -x;
+    case ABSOLUTE:
+      return fabsf(x);
+    case LOGARITHM:
+      return logf(x);
+    case SQUARE_ROOT:
+      return sqrtf(x);
+    case RECIPROCAL:
+      return 1 / x;
+    case FLOOR:
+      return floorf(x);
+    case CEILING:
+      return ceilf(x);
+    case ROUND:
+      return rintf(x);
+    case SIGN:
+      return x > 0 ? 1 : x < 0 ? -1 : x;
+    case ERROR_FUNCTION:
+      return erff(x);
+    case SINE:
+      return sinf(x);
+    case COSINE:
+      return cosf(x);
+    case TANGENT:
+      return tanf(x);
+    case ARC_SINE:
+      return asinf(x);
+    case ARC_COSINE:
+      return acosf(x);
+    case ARC_TANGENT:
+      return atanf(x);
+    case HYPERBOLIC_SINE:
+      return sinhf(x);
+    case HYPERBOLIC_COSINE:
+      return coshf(x);
+    case AREA_SINE:
+      return asinhf(x);
+    case AREA_COSINE:
+      return acoshf(x);
+    case AREA_TANGENT:
+      return atanhf(x);
+    default:
+      return sqrtf(-1);
+  }
+}
 
 KERNEL(unary) {
   EACH(i, p.count) {
-    const float x = p.input[i];
-    switch (p.operation) {
-      case NEGATE:
-        p.output[i] = -x;
-        break;
-      case ABSOLUTE:
-        p.output[i] = fabsf(x);
-        break;
-      case LOGARITHM:
-        p.output[i] = logf(x);
-        break;
-      case SQUARE_ROOT:
-        p.output[i] = sqrtf(x);
-        break;
-      default:
-        p.output[i] = 1 / x;
-    }
+    p.output[i] = ofOne(p.operation, p.input[i]);
   }
 }
 

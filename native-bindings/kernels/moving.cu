@@ -85,7 +85,7 @@ KERNEL(cast) {
         value = ((const uint8_t *)p.source)[i] != 0;
     }
     if (p.from != FLOAT32) {
-      real = (float)value;
+      real = p.from == UINT64 ? (float)((const uint64_t *)p.source)[i] : (float)value;
       set = value != 0;
     }
     switch (p.to) {
