@@ -52,6 +52,9 @@ public final class Report {
   /** Larger inputs are shown without what counts in them, which would take long. */
   private static final int MOST_SALIENT = 1 << 15;
 
+  /** Steps of a sequence that is short. */
+  private static final int SHORT = 80;
+
   private static final int INTEGRATED_STEPS = 32;
   private static final String DATA = "/*DATA*/null";
 
@@ -462,7 +465,8 @@ public final class Report {
       if (isImage()) {
         box(json, detectors.patch(value, top), shrunk(top.example()));
       }
-      if (rank++ < 3) {
+      // Of images the patch says most already; of a text nothing but this says which part counts.
+      if (rank++ < 3 || !isImage() && numbers(top.example()) <= SHORT) {
         responsible(json, value, unit, top);
       }
       if (detectors.axes(value).time()) {

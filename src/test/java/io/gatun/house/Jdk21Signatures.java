@@ -36,6 +36,7 @@ public final class Jdk21Signatures implements AutoCloseable {
       List.of(
           "com/fasterxml/jackson/",
           "io/jhdf/",
+          "io/gatun/bindings/",
           "picocli/",
           "org/openjdk/jmh/",
           "com/google/errorprone/");

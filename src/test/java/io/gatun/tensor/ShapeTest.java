@@ -105,7 +105,7 @@ class ShapeTest {
         assertThrows(IllegalArgumentException.class, () -> DType.of("float8"));
     assertEquals(
         "unknown dtype 'float8', expected one of float32, float64, float16, bfloat16, int8,"
-            + " uint8, int32, int64, bool",
+            + " uint8, int16, uint16, int32, uint32, int64, uint64, bool",
         e.getMessage());
   }
 }

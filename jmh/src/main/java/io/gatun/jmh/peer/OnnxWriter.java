@@ -40,6 +40,24 @@ public final class OnnxWriter {
           "ReduceMean", List.of("axes"),
           "ReduceMax", List.of("axes"));
 
+  /**
+   * The settings that operators have in ONNX where ours carry more: all parameters of an
+   * activation, whatever it reads, and the ratio of a dropout, which says nothing outside training.
+   */
+  private static final Map<String, Set<String>> SETTINGS =
+      Map.ofEntries(
+          Map.entry("Relu", Set.of()),
+          Map.entry("Tanh", Set.of()),
+          Map.entry("Sigmoid", Set.of()),
+          Map.entry("Softsign", Set.of()),
+          Map.entry("Softplus", Set.of()),
+          Map.entry("Exp", Set.of()),
+          Map.entry("Dropout", Set.of()),
+          Map.entry("Elu", Set.of("alpha")),
+          Map.entry("LeakyRelu", Set.of("alpha")),
+          Map.entry("ThresholdedRelu", Set.of("alpha")),
+          Map.entry("HardSigmoid", Set.of("alpha", "beta")));
+
   private static final Set<String> NOT_ONNX = Set.of("MaskedSoftmax", "Swish");
 
   private OnnxWriter() {}
@@ -107,7 +125,8 @@ public final class OnnxWriter {
     }
     message.text(3, node.name()).text(4, type);
     for (String name : node.attributes().names()) {
-      if (!moved.contains(name)) {
+      boolean unknown = SETTINGS.containsKey(type) && !SETTINGS.get(type).contains(name);
+      if (!moved.contains(name) && !unknown) {
         message.message(5, attribute(name, node.attributes()));
       }
     }
