@@ -204,7 +204,11 @@ public final class ModelDraft {
         json.put(key, config.members().get(key));
       }
     }
-    json.put("weights", Map.of("file", weightsFile.getFileName().toString(), "convention", "onnx"));
+    // In one order in every process, which a Map.of has not: the same model is the same bytes.
+    Map<String, Object> fileOfWeights = new LinkedHashMap<>();
+    fileOfWeights.put("file", weightsFile.getFileName().toString());
+    fileOfWeights.put("convention", "onnx");
+    json.put("weights", fileOfWeights);
     if (source != null) {
       json.put("source", text(source, folder, "source", old));
     }
