@@ -18,6 +18,9 @@ import java.lang.foreign.MemorySegment;
 final class TensorCopy {
   private static final int BLOCK = 1 << 20;
 
+  /** What goes through arrays at a time. */
+  private static final int CHUNK = 1 << 10;
+
   private TensorCopy() {}
 
   static void copy(Tensor source, Tensor target) {
@@ -156,8 +159,18 @@ final class TensorCopy {
 
   private static void bfloat16ToFloat(
       MemorySegment in, long at, MemorySegment out, long into, int count) {
-    for (int i = 0; i < count; i++) {
-      out.set(FLOAT, into + i * 4L, HalfPrecision.bfloat16ToFloat(in.get(SHORT, at + i * 2L)));
+    // Through arrays: weights are read before the compiler has been here, and an access to memory
+    // is
+    // then a chain of calls.
+    short[] bits = new short[Math.min(count, CHUNK)];
+    float[] values = new float[bits.length];
+    for (int done = 0; done < count; done += CHUNK) {
+      int some = Math.min(CHUNK, count - done);
+      MemorySegment.copy(in, SHORT, at + done * 2L, bits, 0, some);
+      for (int i = 0; i < some; i++) {
+        values[i] = HalfPrecision.bfloat16ToFloat(bits[i]);
+      }
+      MemorySegment.copy(values, 0, out, FLOAT, into + done * 4L, some);
     }
   }
 

@@ -20,6 +20,7 @@ import static io.gatun.kernel.simd.Exponential.SIGN;
 import static io.gatun.kernel.simd.Exponential.TANH_LIMIT;
 import static io.gatun.kernel.simd.Exponential.TWO_TO_MINUS_64;
 import static io.gatun.kernel.simd.Lanes.BYTES;
+import static io.gatun.kernel.simd.Lanes.LANES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.ORDER;
 import static io.gatun.kernel.simd.Lanes.SPECIES;
@@ -48,6 +49,12 @@ final class Activations {
       long outStride,
       int rows,
       int vectors) {
+    int kernel = ColdStart.activation(activation.kind());
+    if (ColdStart.lasts(kernel)) {
+      PlainLoops.activate(activation.kind(), in, inStride, out, outStride, rows, vectors);
+      ColdStart.rehearse(kernel, 16L * rows * vectors * LANES);
+      return;
+    }
     float alpha = activation.alpha();
     float beta = activation.beta();
     switch (activation.kind()) {

@@ -69,7 +69,7 @@ final class Interleaving {
    */
   static void rows6(
       float[] a, int at, long r0, long r1, long r2, long r3, long r4, long r5, int inner) {
-    int vectors = ColdStart.lasts() ? 0 : inner / LANES;
+    int vectors = ColdStart.lasts(ColdStart.INTERLEAVING) ? 0 : inner / LANES;
     for (int i = 0; i < vectors; i++) {
       long next = (long) i * LANES * Float.BYTES;
       vectors6(
@@ -83,6 +83,9 @@ final class Interleaving {
           r5 + next);
     }
     int k = vectors * LANES;
+    if (vectors < inner / LANES) {
+      ColdStart.rehearse(ColdStart.INTERLEAVING, 0);
+    }
     row(a, at, ROWS, r0, k, inner);
     row(a, at + 1, ROWS, r1, k, inner);
     row(a, at + 2, ROWS, r2, k, inner);
@@ -109,8 +112,7 @@ final class Interleaving {
   }
 
   /** A vector of each of six rows. */
-  private static void vectors6(
-      float[] a, int at, long r0, long r1, long r2, long r3, long r4, long r5) {
+  static void vectors6(float[] a, int at, long r0, long r1, long r2, long r3, long r4, long r5) {
     FloatVector v0 = FloatVector.fromMemorySegment(SPECIES, MEMORY, r0, ORDER);
     FloatVector v1 = FloatVector.fromMemorySegment(SPECIES, MEMORY, r1, ORDER);
     FloatVector v2 = FloatVector.fromMemorySegment(SPECIES, MEMORY, r2, ORDER);

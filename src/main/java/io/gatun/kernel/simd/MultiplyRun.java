@@ -94,12 +94,15 @@ final class MultiplyRun implements Workers.Task {
     while (full < end && panels.firstVector(full) + panels.width(full) <= whole) {
       full++;
     }
-    if (some == 1) {
-      Product.run(own.left, 1, panels, panel, full, to + column(panel), cStride, widened);
+    // One row is a stream of weights, and plain loops like long rows; else a panel is finished
+    // while
+    // it is in the first cache.
+    if (some == 1 || ColdStart.lasts(ColdStart.kernels(some, panels, panel, full))) {
+      Product.run(own.left, some, panels, panel, full, to + column(panel), cStride, widened);
       finish(
           to + column(panel),
           cStride,
-          1,
+          some,
           panels.firstVector(panel),
           panels.firstVector(full) - panels.firstVector(panel));
     } else {
@@ -131,8 +134,9 @@ final class MultiplyRun implements Workers.Task {
     }
     if (matrix.bias != 0) {
       long bias = matrix.bias + (long) firstVector * BYTES;
-      if (ColdStart.lasts()) {
+      if (ColdStart.lasts(ColdStart.ADD_BIAS)) {
         PlainLoops.addBias(at, stride, rows, vectors, bias);
+        ColdStart.rehearse(ColdStart.ADD_BIAS, 0);
       } else {
         RowPasses.addBias(at, stride, rows, vectors, bias);
       }

@@ -18,7 +18,10 @@ import java.lang.foreign.ValueLayout;
  * smaller formats lie.
  */
 final class Panels implements AutoCloseable {
-  /** Rows that are packed at a time, so that what is read and written stays in the caches. */
+  /**
+   * Rows that are packed at a time, an even number of them, so that what is read and written stays
+   * in the caches.
+   */
   private static final int PACKED_AT_ONCE = 128;
 
   /** Rows of the matrix: terms of each sum. */
@@ -65,11 +68,7 @@ final class Panels implements AutoCloseable {
     this.memory = HostBuffer.allocate(vectors * SmallWeights.vectorBytes(inner, format));
     this.address = memory.address();
     for (int panel = 0; panel < count; panel++) {
-      if (format == WeightFormat.FLOAT32) {
-        pack(panel, columns, strides);
-      } else {
-        packSmall(panel, columns, strides, scale);
-      }
+      pack(panel, columns, strides, scale);
     }
   }
 
@@ -86,38 +85,25 @@ final class Panels implements AutoCloseable {
     return scales;
   }
 
-  private void packSmall(int panel, long[] columns, long[] strides, float[] scale) {
-    int first = firstVector(panel) * LANES;
-    int width = width(panel);
-    int last = Math.min(columns.length, first + width * LANES);
-    for (int column = first; column < last; column++) {
-      if (scale != null) {
-        Floats.put(scales.address(), column, scale[column] * Int8Tiles.UNIT);
-      }
-      for (int k = 0; k < inner && columns[column] != 0; k++) {
-        float weight =
-            MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, columns[column] + k * strides[column]);
-        if (format == WeightFormat.INT8) {
-          SmallWeights.putInt8(
-              at(panel), width, k, column - first, WeightFormat.int8(weight, scale[column]));
-        } else {
-          SmallWeights.putBfloat16(at(panel), width, k, column - first, weight);
-        }
-      }
-    }
-  }
-
   /**
    * Packs one panel through arrays, which are fast before the compiler has been here: packing is
    * most of what there is to do before the first answer.
    */
-  private void pack(int panel, long[] columns, long[] strides) {
+  private void pack(int panel, long[] columns, long[] strides, float[] scale) {
     int first = firstVector(panel) * LANES;
     int width = width(panel) * LANES;
     int last = Math.min(columns.length, first + width);
     int most = Math.min(inner, PACKED_AT_ONCE);
     float[] block = new float[most * width];
     float[] line = new float[Math.max(most, width)];
+    float[] scaleHere = null;
+    if (scale != null) {
+      scaleHere = new float[width];
+      System.arraycopy(scale, first, scaleHere, 0, last - first);
+      for (int column = first; column < last; column++) {
+        Floats.put(scales.address(), column, scale[column] * Int8Tiles.UNIT);
+      }
+    }
     for (int k = 0; k < inner; k += most) {
       int some = Math.min(most, inner - k);
       int column = first;
@@ -139,13 +125,14 @@ final class Panels implements AutoCloseable {
         }
         column += run;
       }
-      MemorySegment.copy(
-          block,
-          0,
-          MEMORY,
-          ValueLayout.JAVA_FLOAT,
-          at(panel) + (long) k * width * Float.BYTES,
-          some * width);
+      if (format == WeightFormat.FLOAT32) {
+        long to = at(panel) + (long) k * width * Float.BYTES;
+        MemorySegment.copy(block, 0, MEMORY, ValueLayout.JAVA_FLOAT, to, some * width);
+      } else {
+        int[] words = SmallWeights.words(block, some, width / LANES, scaleHere);
+        long to = at(panel) + width / LANES * SmallWeights.vectorBytes(k, format);
+        MemorySegment.copy(words, 0, MEMORY, ValueLayout.JAVA_INT, to, words.length);
+      }
     }
   }
 

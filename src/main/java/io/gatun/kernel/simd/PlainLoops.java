@@ -19,6 +19,8 @@ import static io.gatun.kernel.simd.Exponential.TWO_TO_MINUS_64;
 import static io.gatun.kernel.simd.Lanes.LANES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 
+import io.gatun.kernel.Activation;
+import io.gatun.kernel.WeightFormat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -31,58 +33,179 @@ import java.lang.foreign.ValueLayout;
  * arrays are made at each call: that is over before a process is in its steady state.
  */
 final class PlainLoops {
-  /** Rows of a panel that are fetched at once. */
-  private static final int FETCH = 64;
+  /** Numbers of the right side that are fetched at once, to stay in the first cache. */
+  private static final int BLOCK = 1 << 12;
 
-  /** What a number counts that is not multiplied with a matrix. */
-  private static final long PER_NUMBER = 16;
+  /** Terms that are added to a sum at once. */
+  private static final int TERMS = 8;
 
   private PlainLoops() {}
 
   /**
-   * {@link Product#run} over panels of float32.
+   * {@link Product#run}. Rows of all its panels are laid side by side: over a panel alone a loop
+   * ends before it has begun to be worth compiling.
    *
    * @param a interleaved rows
    * @param c where the result of the first row and the first of these panels goes
    * @param cStride bytes from one row of the result to the next
    */
   static void product(float[] a, int rows, Panels b, int from, int to, long c, long cStride) {
-    long out = c;
-    float[] panel = new float[FETCH * Lanes.WIDE * LANES];
-    float[] sums = new float[rows * Lanes.WIDE * LANES];
+    int columns = 0;
     for (int i = from; i < to; i++) {
-      int width = b.width(i) * LANES;
-      java.util.Arrays.fill(sums, 0);
-      for (int first = 0; first < b.inner; first += FETCH) {
-        int some = Math.min(FETCH, b.inner - first);
-        read(b.at(i) + (long) first * width * Float.BYTES, panel, some * width);
-        for (int tile = 0, height; tile < rows; tile += height) {
-          height = Product.tileRows(rows - tile);
-          for (int row = 0; row < height; row++) {
-            int at = tile * b.inner + row + first * height;
-            multiply(a, at, height, some, panel, width, sums, (tile + row) * width);
-          }
+      columns += b.width(i) * LANES;
+    }
+    int most = fetched(b.inner, columns);
+    float[] block = new float[most * columns];
+    float[] line = new float[most * Lanes.WIDE * LANES];
+    int[] words = new int[b.format == WeightFormat.FLOAT32 ? 0 : line.length];
+    float[] sums = new float[rows * columns];
+    for (int first = 0; first < b.inner; first += most) {
+      int some = Math.min(most, b.inner - first);
+      int column = 0;
+      for (int i = from; i < to; i++) {
+        int width = b.width(i) * LANES;
+        fetch(b, i, first, some, words, line);
+        for (int k = 0; k < some; k++) {
+          System.arraycopy(line, k * width, block, k * columns + column, width);
+        }
+        column += width;
+      }
+      multiply(a, rows, b.inner, first, some, block, columns, sums);
+    }
+    if (b.format == WeightFormat.INT8) {
+      scale(sums, b, from, to);
+    }
+    for (int row = 0; row < rows; row++) {
+      write(sums, row * columns, c + row * cStride, columns);
+    }
+  }
+
+  /**
+   * {@link Product#panel}.
+   *
+   * @param b the panel, {@code width} vectors wide
+   */
+  static void panel(float[] a, int rows, int inner, int width, long b, long c, long cStride) {
+    int columns = width * LANES;
+    int most = fetched(inner, columns);
+    float[] block = new float[most * columns];
+    float[] sums = new float[rows * columns];
+    for (int first = 0; first < inner; first += most) {
+      int some = Math.min(most, inner - first);
+      read(b + (long) first * columns * Float.BYTES, block, some * columns);
+      multiply(a, rows, inner, first, some, block, columns, sums);
+    }
+    for (int row = 0; row < rows; row++) {
+      write(sums, row * columns, c + row * cStride, columns);
+    }
+  }
+
+  /** How many rows of the right side are fetched at once: whole {@link #TERMS}. */
+  private static int fetched(int inner, int columns) {
+    return Math.min(inner, Math.max(1, BLOCK / columns / TERMS) * TERMS);
+  }
+
+  /** Some rows of a panel, as float32. */
+  private static void fetch(Panels b, int panel, int first, int rows, int[] words, float[] to) {
+    int width = b.width(panel);
+    long from = b.at(panel) + width * SmallWeights.vectorBytes(first, b.format);
+    if (b.format == WeightFormat.FLOAT32) {
+      read(from, to, rows * width * LANES);
+      return;
+    }
+    int count = (int) (width * SmallWeights.vectorBytes(rows, b.format) / Integer.BYTES);
+    MemorySegment.copy(MEMORY, ValueLayout.JAVA_INT_UNALIGNED, from, words, 0, count);
+    if (b.format == WeightFormat.INT8) {
+      widenInt8(words, width * rows, to);
+    } else {
+      widenBfloat16(words, width * rows, to);
+    }
+  }
+
+  private static void widenBfloat16(int[] words, int vectors, float[] to) {
+    for (int i = 0; i < vectors; i += 2) {
+      for (int lane = 0; lane < LANES; lane++) {
+        int word = words[i / 2 * LANES + lane];
+        to[i * LANES + lane] = Float.intBitsToFloat(word << 16);
+        to[(i + 1) * LANES + lane] = Float.intBitsToFloat(word & 0xffff0000);
+      }
+    }
+  }
+
+  /** Gives the 2²⁴-fold, as {@link Int8Tiles} does. */
+  private static void widenInt8(int[] words, int vectors, float[] to) {
+    for (int i = 0; i < vectors; i++) {
+      int shift = 24 - 8 * (i % 4);
+      for (int lane = 0; lane < LANES; lane++) {
+        to[i * LANES + lane] = words[i / 4 * LANES + lane] << shift & 0xff000000;
+      }
+    }
+  }
+
+  private static void scale(float[] sums, Panels b, int from, int to) {
+    int columns = 0;
+    for (int i = from; i < to; i++) {
+      columns += b.width(i) * LANES;
+    }
+    float[] scales = new float[columns];
+    read(b.scales(from), scales, columns);
+    for (int i = 0; i < sums.length; i++) {
+      sums[i] *= scales[i % columns];
+    }
+  }
+
+  /** {@code sums += a b} for some rows of the right side. */
+  private static void multiply(
+      float[] a, int rows, int inner, int first, int some, float[] b, int columns, float[] sums) {
+    for (int tile = 0, height; tile < rows; tile += height) {
+      height = Product.tileRows(rows - tile);
+      for (int row = 0; row < height; row++) {
+        int at = tile * inner + row + first * height;
+        int to = (tile + row) * columns;
+        int k = 0;
+        for (; k + TERMS <= some; k += TERMS) {
+          addProducts(a, at + k * height, height, b, k * columns, columns, sums, to);
+        }
+        for (; k < some; k++) {
+          addProduct(a[at + k * height], b, k * columns, columns, sums, to);
         }
       }
-      for (int row = 0; row < rows; row++) {
-        write(sums, row * width, out + row * cStride, width);
-      }
-      out += (long) width * Float.BYTES;
-    }
-    ColdStart.count((long) rows * b.inner * (to - from) * Lanes.WIDE * LANES);
-  }
-
-  /** {@code sums += a b} for one row of the left side and some rows of a panel. */
-  private static void multiply(
-      float[] a, int at, int step, int inner, float[] panel, int width, float[] sums, int to) {
-    for (int k = 0; k < inner; k++) {
-      addProduct(a[at + k * step], panel, k * width, width, sums, to);
     }
   }
 
-  private static void addProduct(float x, float[] b, int from, int width, float[] sums, int to) {
-    for (int i = 0; i < width; i++) {
+  private static void addProduct(float x, float[] b, int from, int columns, float[] sums, int to) {
+    for (int i = 0; i < columns; i++) {
       sums[to + i] = Math.fma(x, b[from + i], sums[to + i]);
+    }
+  }
+
+  /** Eight terms at once, in their order. */
+  private static void addProducts(
+      float[] a, int at, int step, float[] b, int from, int columns, float[] sums, int to) {
+    float x0 = a[at];
+    float x1 = a[at + step];
+    float x2 = a[at + 2 * step];
+    float x3 = a[at + 3 * step];
+    float x4 = a[at + 4 * step];
+    float x5 = a[at + 5 * step];
+    float x6 = a[at + 6 * step];
+    float x7 = a[at + 7 * step];
+    int b1 = from + columns;
+    int b2 = b1 + columns;
+    int b3 = b2 + columns;
+    int b4 = b3 + columns;
+    int b5 = b4 + columns;
+    int b6 = b5 + columns;
+    int b7 = b6 + columns;
+    for (int i = 0; i < columns; i++) {
+      float sum = Math.fma(x0, b[from + i], sums[to + i]);
+      sum = Math.fma(x1, b[b1 + i], sum);
+      sum = Math.fma(x2, b[b2 + i], sum);
+      sum = Math.fma(x3, b[b3 + i], sum);
+      sum = Math.fma(x4, b[b4 + i], sum);
+      sum = Math.fma(x5, b[b5 + i], sum);
+      sum = Math.fma(x6, b[b6 + i], sum);
+      sums[to + i] = Math.fma(x7, b[b7 + i], sum);
     }
   }
 
@@ -106,7 +229,6 @@ final class PlainLoops {
       int rows,
       int groups) {
     int units = groups * LANES;
-    ColdStart.count(4L * rows * units * PER_NUMBER);
     float[] products = new float[4 * units];
     float[] inputs = new float[4 * units];
     float[] biases = new float[4 * units];
@@ -154,7 +276,6 @@ final class PlainLoops {
       int rows,
       int groups) {
     int units = groups * LANES;
-    ColdStart.count(3L * rows * units * PER_NUMBER);
     float[] products = new float[3 * units];
     float[] inputs = new float[3 * units];
     float[] biases = new float[3 * units];
@@ -191,7 +312,6 @@ final class PlainLoops {
       int rows,
       int groups) {
     int units = groups * LANES;
-    ColdStart.count((long) rows * units * PER_NUMBER);
     float[] products = new float[units];
     float[] inputs = new float[units];
     float[] biases = new float[units];
@@ -209,7 +329,6 @@ final class PlainLoops {
   /** {@code c = c + bias} over rows of whole vectors. */
   static void addBias(long c, long cStride, int rows, int vectors, long bias) {
     int size = vectors * LANES;
-    ColdStart.count((long) rows * size);
     float[] biases = new float[size];
     float[] sums = new float[size];
     read(bias, biases, size);
@@ -226,7 +345,6 @@ final class PlainLoops {
    * Softmax or its logarithm of one row. What is added up is added up lane by lane, as vectors do.
    */
   static void softmax(long in, long out, int size, boolean logarithm) {
-    ColdStart.count(size * PER_NUMBER);
     float[] x = new float[Lanes.padded(size)];
     float[] terms = new float[x.length];
     java.util.Arrays.fill(x, size, x.length, Float.NEGATIVE_INFINITY);
@@ -308,6 +426,31 @@ final class PlainLoops {
     float q = (large ? 2f : e) / (e + 2f);
     float y = large ? -q + 1f : q;
     return Float.intBitsToFloat(Float.floatToRawIntBits(y) | Float.floatToRawIntBits(x) & SIGN);
+  }
+
+  /** Some of {@link Activations#apply}: those of {@link ColdStart#activation}. */
+  static void activate(
+      Activation.Kind kind,
+      long in,
+      long inStride,
+      long out,
+      long outStride,
+      int rows,
+      int vectors) {
+    int size = vectors * LANES;
+    float[] x = new float[size];
+    for (int row = 0; row < rows; row++) {
+      read(in + row * inStride, x, size);
+      for (int i = 0; i < size; i++) {
+        x[i] =
+            switch (kind) {
+              case TANH -> tanh(x[i]);
+              case SIGMOID -> sigmoid(x[i]);
+              default -> x[i] < 0 ? 0 : x[i];
+            };
+      }
+      write(x, 0, out + row * outStride, size);
+    }
   }
 
   private static void read(long from, float[] to, int count) {

@@ -1,6 +1,7 @@
 package io.gatun.kernel.simd;
 
 import static io.gatun.kernel.simd.Lanes.BYTES;
+import static io.gatun.kernel.simd.Lanes.LANES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.TILE_ROWS;
 import static io.gatun.kernel.simd.Lanes.WIDE;
@@ -41,6 +42,21 @@ final class Product {
     }
     int tiles = Math.max(1, (left + TILE_ROWS - 1) / TILE_ROWS);
     return (left + tiles - 1) / tiles;
+  }
+
+  /** How high the tiles of so many rows are: bit {@code h} − 1 for those of h rows. */
+  static int tileHeights(int rows) {
+    int heights = 0;
+    int left = rows;
+    if (left >= EVEN_BELOW) {
+      heights |= 1 << TILE_ROWS - 1;
+      left -= (left - EVEN_BELOW) / TILE_ROWS * TILE_ROWS + TILE_ROWS;
+    }
+    for (int height; left > 0; left -= height) {
+      height = tileRows(left);
+      heights |= 1 << height - 1;
+    }
+    return heights;
   }
 
   /**
@@ -128,12 +144,14 @@ final class Product {
    */
   static void run(
       float[] a, int rows, Panels b, int from, int to, long c, long cStride, long widened) {
-    if (b.format != WeightFormat.FLOAT32) {
-      SmallWeights.run(a, rows, b, from, to, c, cStride, widened);
+    int kernels = ColdStart.kernels(rows, b, from, to);
+    if (ColdStart.lasts(kernels)) {
+      PlainLoops.product(a, rows, b, from, to, c, cStride);
+      ColdStart.rehearse(kernels, (long) rows * b.inner * (to - from) * WIDE * LANES);
       return;
     }
-    if (ColdStart.lasts()) {
-      PlainLoops.product(a, rows, b, from, to, c, cStride);
+    if (b.format != WeightFormat.FLOAT32) {
+      SmallWeights.run(a, rows, b, from, to, c, cStride, widened);
       return;
     }
     int inner = b.inner;
@@ -162,6 +180,14 @@ final class Product {
 
   /** Multiplies interleaved rows by one panel. */
   static void panel(float[] a, int rows, int inner, int width, long b, long c, long cStride) {
+    if (ColdStart.lasts()) {
+      int tiles = ColdStart.tiles(rows, width);
+      if (ColdStart.lasts(tiles)) {
+        PlainLoops.panel(a, rows, inner, width, b, c, cStride);
+        ColdStart.rehearse(tiles, (long) rows * inner * width * LANES);
+        return;
+      }
+    }
     if (width == 4) {
       wide(a, rows, inner, b, c, cStride);
     } else {

@@ -247,8 +247,9 @@ final class SimdKernels extends ScalarKernels {
               ? size
               : Math.max(0, Math.min(size, lengthAt(lengths, row / rowsPerLength)));
       long offset = (long) row * size * Float.BYTES;
-      if (ColdStart.lasts()) {
+      if (ColdStart.lasts(ColdStart.ROWS)) {
         PlainLoops.softmax(in + offset, out + offset, length, false);
+        ColdStart.rehearse(ColdStart.ROWS, 16L * size);
         Floats.fill(out + offset, length, size, 0);
         continue;
       }
@@ -273,8 +274,9 @@ final class SimdKernels extends ScalarKernels {
     int vectors = Lanes.vectors(size);
     for (int row = 0; row < rows; row++) {
       long offset = (long) row * size * Float.BYTES;
-      if (ColdStart.lasts()) {
+      if (ColdStart.lasts(ColdStart.ROWS)) {
         PlainLoops.softmax(in + offset, out + offset, size, true);
+        ColdStart.rehearse(ColdStart.ROWS, 16L * size);
         continue;
       }
       long from = stage(in + offset, staged, size, Float.NEGATIVE_INFINITY);
@@ -442,9 +444,10 @@ final class SimdKernels extends ScalarKernels {
       long from = in + (long) i * size * Float.BYTES;
       long value = best + (long) i * k * Float.BYTES;
       long place = places + (long) i * k * width;
-      if (ColdStart.lasts()) {
+      if (ColdStart.lasts(ColdStart.ROWS)) {
         PlainLoops.softmax(from, row, size, true);
         TopK.plainly(row, size, k, value, place, width);
+        ColdStart.rehearse(ColdStart.ROWS, 16L * size);
         continue;
       }
       MemorySegment.copy(MEMORY, from, MEMORY, row, (long) size * Float.BYTES);

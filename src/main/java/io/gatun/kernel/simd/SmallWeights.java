@@ -2,11 +2,9 @@ package io.gatun.kernel.simd;
 
 import static io.gatun.kernel.simd.Lanes.BYTES;
 import static io.gatun.kernel.simd.Lanes.LANES;
-import static io.gatun.kernel.simd.Lanes.MEMORY;
 
 import io.gatun.kernel.WeightFormat;
 import io.gatun.tensor.HalfPrecision;
-import java.lang.foreign.ValueLayout;
 
 /**
  * How weights of fewer than 32 bits lie in a panel, and the products with them.
@@ -41,29 +39,41 @@ final class SmallWeights {
   }
 
   /**
-   * Puts a weight into a panel of zeros.
+   * Some rows of a panel as they lie there.
    *
    * @param width of the panel in vectors
-   * @param column of the panel
+   * @param scales int8: that of each column of the panel; {@code null} for bfloat16
    */
-  static void putBfloat16(long panel, int width, int k, int column, float weight) {
-    int vector = column / LANES;
-    long word = ((long) k * (width / 2) + vector / 2) * LANES + column % LANES;
-    int bits = HalfPrecision.floatToBfloat16(weight) & 0xffff;
-    add(panel + word * Integer.BYTES, bits << 16 * (vector % 2));
+  static int[] words(float[] block, int rows, int width, float[] scales) {
+    return scales == null
+        ? bfloat16Words(block, rows, width)
+        : int8Words(block, rows, width, scales);
   }
 
-  /** The same of a whole number. */
-  static void putInt8(long panel, int width, int k, int column, int weight) {
-    int vector = column / LANES;
-    int rows = 4 / width;
-    long word = (long) (k / rows) * LANES + column % LANES;
-    add(panel + word * Integer.BYTES, (weight & 0xff) << 8 * (k % rows * width + vector));
+  private static int[] bfloat16Words(float[] block, int rows, int width) {
+    int[] words = new int[rows * width / 2 * LANES];
+    for (int i = 0; i < rows * width / 2; i++) {
+      for (int lane = 0; lane < LANES; lane++) {
+        int at = 2 * i * LANES + lane;
+        words[i * LANES + lane] =
+            HalfPrecision.floatToBfloat16(block[at]) & 0xffff
+                | HalfPrecision.floatToBfloat16(block[at + LANES]) << 16;
+      }
+    }
+    return words;
   }
 
-  private static void add(long address, int bits) {
-    int before = MEMORY.get(ValueLayout.JAVA_INT_UNALIGNED, address);
-    MEMORY.set(ValueLayout.JAVA_INT_UNALIGNED, address, before | bits);
+  private static int[] int8Words(float[] block, int rows, int width, float[] scales) {
+    int[] words = new int[(rows * width + 3) / 4 * LANES];
+    for (int i = 0; i < rows * width; i++) {
+      for (int lane = 0; lane < LANES; lane++) {
+        float scale = scales[i % width * LANES + lane];
+        // A column that only fills up has no scale.
+        int weight = scale == 0 ? 0 : WeightFormat.int8(block[i * LANES + lane], scale);
+        words[i / 4 * LANES + lane] |= (weight & 0xff) << 8 * (i % 4);
+      }
+    }
+    return words;
   }
 
   /** {@link Product#run} with small weights. */

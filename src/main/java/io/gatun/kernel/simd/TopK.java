@@ -23,9 +23,9 @@ final class TopK {
     int vectors = size / LANES;
     int found = 0;
     int i = 0;
-    boolean cold = ColdStart.lasts();
+    boolean cold = ColdStart.lasts(ColdStart.ROWS);
     if (cold) {
-      ColdStart.count(size);
+      ColdStart.rehearse(ColdStart.ROWS, 16L * size);
     }
     while (i < size) {
       if (found == k && i % LANES == 0 && i / LANES < vectors && !cold) {

@@ -268,8 +268,15 @@ final class UsualRecurrent extends SimdPackedRecurrent {
     long hStride = hiddenStride();
     long xStride = (long) input.vectors * BYTES;
     int step = gates * BYTES;
-    if (ColdStart.lasts()) {
+    int passes =
+        switch (spec.cell()) {
+          case RNN -> ColdStart.TANH;
+          case LSTM -> ColdStart.SIGMOID | ColdStart.TANH | ColdStart.LSTM_STATE;
+          case GRU -> ColdStart.SIGMOID | ColdStart.GRU_STATE;
+        };
+    if (ColdStart.lasts(passes)) {
       finishPlainly(rows, group, some, h, c, z, zStride, xs, bias);
+      ColdStart.rehearse(passes, 0);
       return;
     }
     switch (spec.cell()) {

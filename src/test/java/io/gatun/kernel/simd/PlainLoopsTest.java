@@ -14,6 +14,7 @@ import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.RecurrentSpec.Cell;
 import io.gatun.kernel.RecurrentWeights;
 import io.gatun.kernel.Region;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.kernel.Workers;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Tensor;
@@ -37,15 +38,16 @@ class PlainLoopsTest {
     ColdStart.set(false);
   }
 
-  @Test
-  void productsHaveTheSameBits() {
+  @ParameterizedTest
+  @EnumSource(WeightFormat.class)
+  void productsHaveTheSameBits(WeightFormat format) {
     for (int inner : SIZES) {
       for (int columns : SIZES) {
         for (int rows : new int[] {1, 2, 5, 6, 7, 13}) {
           try (Arena arena = Arena.ofConfined();
               Device device = new SimdProvider().open();
               PackedMatrix matrix =
-                  device.pack(normal(arena, inner, columns), bias(arena, columns))) {
+                  device.pack(normal(arena, inner, columns), bias(arena, columns), format)) {
             Tensor left = normal(arena, rows, inner);
             same(
                 device,
@@ -54,6 +56,23 @@ class PlainLoopsTest {
                 (kernels, in, out) ->
                     kernels.multiply(in, inner, rows, matrix, Activation.IDENTITY, out, columns));
           }
+        }
+      }
+    }
+  }
+
+  @Test
+  void activationsHaveTheSameBits() {
+    for (Activation activation : List.of(Activation.TANH, Activation.SIGMOID, Activation.RELU)) {
+      for (int size : SIZES) {
+        try (Arena arena = Arena.ofConfined();
+            Device device = new SimdProvider().open()) {
+          Tensor row = normal(arena, size);
+          row.setFloat(Float.NaN, size / 2);
+          row.setFloat(-0f, size / 3);
+          row.setFloat(-200f, size / 4);
+          same(
+              device, row, size, (kernels, in, out) -> kernels.activate(activation, in, out, size));
         }
       }
     }
