@@ -67,8 +67,14 @@ final class SelectionOperators {
     return (int) (index < 0 ? index + size : index);
   }
 
+  /** Elements of the input that go to the output by one strided copy; offsets count elements. */
+  private record Block(long from, long to, long[] strides, long[] extent) {}
+
   /** The elements before, behind or between an axis' own; negative ones are cut off. */
   private record Pad() implements HostOperator {
+    /** With more blocks to copy than these, places are looked up one by one. */
+    private static final int MOST_BLOCKS = 1024;
+
     @Override
     public String type() {
       return "Pad";
@@ -140,7 +146,10 @@ final class SelectionOperators {
     @Override
     public Compiled compile(Compilation compilation) {
       boolean constant = compilation.attributes().string("mode", "constant").equals("constant");
-      if (!constant || !compilation.node().inputs().get(0).type().isFloat()) {
+      if (!constant) {
+        return ShapeGradients.reading(0, this::repeating);
+      }
+      if (!compilation.node().inputs().get(0).type().isFloat()) {
         return new OnHost(this);
       }
       Constant pads = compilation.constant(1);
@@ -183,10 +192,23 @@ final class SelectionOperators {
       String mode = call.attributes().string("mode", "constant");
       long[][] pads = pads(x.dims.length, call.constant(1), call.constant(3));
       long[] strides = x.strides();
-      long[][] sources = new long[x.dims.length][];
+      long[][] sources = sources(mode, pads, x.dims, y.dims);
+      HostArray value = new HostArray(y.type, y.type, new long[0]);
+      if (call.constant(2) != null) {
+        value.copy(0, array(call.constant(2)), 0);
+      }
+      int[] places = positions(y, sources, strides);
+      for (int i = 0; i < y.count; i++) {
+        y.copy(i, places[i] < 0 ? value : x, Math.max(0, places[i]));
+      }
+    }
+
+    /** For each axis of the output where each of its places comes from, -1 for nowhere. */
+    private static long[][] sources(String mode, long[][] pads, long[] in, long[] out) {
+      long[][] sources = new long[in.length][];
       for (int axis = 0; axis < sources.length; axis++) {
-        long size = x.dims[axis];
-        sources[axis] = new long[(int) y.dims[axis]];
+        long size = in[axis];
+        sources[axis] = new long[(int) out[axis]];
         for (int i = 0; i < sources[axis].length; i++) {
           long at = i - pads[axis][0];
           sources[axis][i] =
@@ -198,14 +220,69 @@ final class SelectionOperators {
               };
         }
       }
-      HostArray value = new HostArray(y.type, y.type, new long[0]);
-      if (call.constant(2) != null) {
-        value.copy(0, array(call.constant(2)), 0);
+      return sources;
+    }
+
+    /** Where all that is added comes from the input: copies of blocks, some of them backwards. */
+    private Step repeating(Binding binding) {
+      Node node = binding.node();
+      long[] in = binding.inputDims(0);
+      long[] out = binding.outputDims(0);
+      long[][] pads = pads(in.length, constant(node, 1), constant(node, 3));
+      long[][] sources = sources(node.attributes().string("mode", ""), pads, in, out);
+      List<Block> blocks = List.of(new Block(0, 0, new long[0], new long[0]));
+      long[] from = Shape.of(in).contiguousStrides();
+      long[] to = Shape.of(out).contiguousStrides();
+      for (int axis = 0; axis < in.length; axis++) {
+        blocks = along(blocks, sources[axis], from[axis], to[axis]);
+        if (blocks.size() > MOST_BLOCKS) {
+          return new OnHost(this).bind(binding);
+        }
       }
-      int[] places = positions(y, sources, strides);
-      for (int i = 0; i < y.count; i++) {
-        y.copy(i, places[i] < 0 ? value : x, Math.max(0, places[i]));
+      Block[] all = blocks.toArray(new Block[0]);
+      int bytes = binding.outputType(0).bytes();
+      Region data = binding.input(0);
+      Region result = binding.output(0);
+      return kernels -> {
+        for (Block block : all) {
+          kernels.copyStrided(
+              data, block.from, block.strides, result, block.to, to, block.extent, bytes);
+        }
+      };
+    }
+
+    private static Constant constant(Node node, int input) {
+      Value value = input < node.inputs().size() ? node.inputs().get(input) : null;
+      return value == null ? null : value.constant();
+    }
+
+    /** Each block cut where the source of a further axis does not go on as it did. */
+    private static List<Block> along(List<Block> blocks, long[] source, long from, long to) {
+      List<Block> cut = new ArrayList<>();
+      for (Block block : blocks) {
+        for (int i = 0, end; i < source.length; i = end) {
+          long step = i + 1 < source.length ? source[i + 1] - source[i] : 0;
+          end = i + 1;
+          while (Math.abs(step) <= 1
+              && end < source.length
+              && source[end] - source[end - 1] == step) {
+            end++;
+          }
+          cut.add(
+              new Block(
+                  block.from + source[i] * from,
+                  block.to + i * to,
+                  with(block.strides, Math.abs(step) <= 1 ? step * from : 0),
+                  with(block.extent, end - i)));
+        }
       }
+      return cut;
+    }
+
+    private static long[] with(long[] values, long last) {
+      long[] all = Arrays.copyOf(values, values.length + 1);
+      all[values.length] = last;
+      return all;
     }
 
     private static long reflected(long at, long size) {

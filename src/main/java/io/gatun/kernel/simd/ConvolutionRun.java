@@ -8,7 +8,6 @@ import static io.gatun.kernel.simd.Lanes.WIDE;
 import io.gatun.kernel.Activation;
 import io.gatun.kernel.ConvolutionSpec;
 import io.gatun.kernel.Workers;
-import io.gatun.tensor.ShapeException;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
@@ -21,92 +20,24 @@ final class ConvolutionRun implements Workers.Task {
   private static final int WIDTH = WIDE * LANES;
 
   private final Scratch[] scratch;
+  private final ConvolutionShape shape;
   private SimdPackedConvolution packed;
   private Activation activation;
   private long input;
   private long output;
-  private int axes;
-  private int plane;
-  private int outPlane;
   private int panels;
   private int parts;
-  private int[] size = {};
-  private int[] outSize = {};
-  private int[] kernel = {};
-  private int[] strides = {};
-  private int[] dilations = {};
-  private int[] pads = {};
 
   /** For each worker, where it is in the kernel and in the output, axis by axis. */
   private final int[][] tap;
 
   private final int[][] place;
 
-  ConvolutionRun(Scratch[] scratch) {
+  ConvolutionRun(Scratch[] scratch, ConvolutionShape shape) {
     this.scratch = scratch;
-    this.tap = new int[scratch.length][0];
-    this.place = new int[scratch.length][0];
-  }
-
-  /** Takes the sizes. */
-  void shape(ConvolutionSpec spec, long[] spatial) {
-    axes = spec.kernel().size();
-    if (spatial.length != axes) {
-      throw new ShapeException(
-          "convolution input has spatial sizes "
-              + Arrays.toString(spatial)
-              + ", expected "
-              + axes
-              + " axes");
-    }
-    if (size.length < axes) {
-      size = new int[axes];
-      outSize = new int[axes];
-      kernel = new int[axes];
-      strides = new int[axes];
-      dilations = new int[axes];
-      pads = new int[axes];
-      for (int worker = 0; worker < tap.length; worker++) {
-        tap[worker] = new int[axes];
-        place[worker] = new int[axes];
-      }
-    }
-    long in = 1;
-    long out = 1;
-    for (int axis = 0; axis < axes; axis++) {
-      long extent = spatial[axis];
-      if (extent < 0) {
-        throw new IllegalArgumentException("spatial size is " + extent + ", expected 0 or more");
-      }
-      // Bounded before they are multiplied, so that nothing overflows.
-      in *= Math.min(extent, Integer.MAX_VALUE);
-      long outExtent = spec.outputSize(axis, Math.min(extent, Integer.MAX_VALUE));
-      out *= Math.min(outExtent, Integer.MAX_VALUE);
-      if (in > Integer.MAX_VALUE - 8 || out > Integer.MAX_VALUE - 8) {
-        throw new ShapeException(
-            "convolution input has spatial sizes "
-                + Arrays.toString(spatial)
-                + ", expected less than 2^31 elements in each channel");
-      }
-      size[axis] = (int) extent;
-      outSize[axis] = (int) outExtent;
-      kernel[axis] = spec.kernel().get(axis);
-      strides[axis] = spec.strides().get(axis);
-      dilations[axis] = spec.dilations().get(axis);
-      pads[axis] = spec.padsBegin().get(axis);
-    }
-    plane = (int) in;
-    outPlane = (int) out;
-  }
-
-  /** The elements of a channel of the input. */
-  int plane() {
-    return plane;
-  }
-
-  /** The elements of a channel of the output. */
-  int outPlane() {
-    return outPlane;
+    this.shape = shape;
+    this.tap = ConvolutionShape.indices(scratch.length);
+    this.place = ConvolutionShape.indices(scratch.length);
   }
 
   /** Takes down the operands; returns the number of parts. */
@@ -116,7 +47,9 @@ final class ConvolutionRun implements Workers.Task {
     this.input = input;
     this.activation = activation;
     this.output = output;
-    panels = (outPlane + WIDTH - 1) / WIDTH;
+    shape.fit(tap);
+    shape.fit(place);
+    panels = (shape.outPlane + WIDTH - 1) / WIDTH;
     parts = Math.multiplyExact(Math.multiplyExact(batch, packed.spec.groups()), panels);
     if (packed.bias.length == 0) {
       parts = 0;
@@ -138,6 +71,8 @@ final class ConvolutionRun implements Workers.Task {
     int item = part / panels / spec.groups();
     int rows = spec.outputChannels() / spec.groups();
     int channels = spec.inputChannels() / spec.groups();
+    int plane = shape.plane;
+    int outPlane = shape.outPlane;
     final int some = Math.min(WIDTH, outPlane - first);
     long panel = scratch[mine].address();
     long z = panel + (long) packed.inner * WIDE * BYTES;
@@ -147,11 +82,11 @@ final class ConvolutionRun implements Workers.Task {
     long to = panel;
     int[] at = tap[mine];
     for (int i = 0; i < channels; i++) {
-      Arrays.fill(at, 0, axes, 0);
+      Arrays.fill(at, 0, shape.axes, 0);
       do {
         gather(channel + (long) i * plane * Float.BYTES, at, place[mine], first, some, to);
         to += zStride;
-      } while (advance(at, kernel));
+      } while (ConvolutionShape.advance(at, shape.kernel, shape.axes));
     }
     Product.panel(packed.left[group], rows, packed.inner, WIDE, panel, z, zStride);
     long out =
@@ -170,7 +105,12 @@ final class ConvolutionRun implements Workers.Task {
 
   /** What some output places see of a channel through one element of the kernel. */
   private void gather(long channel, int[] at, int[] index, int first, int count, long to) {
-    int last = axes - 1;
+    int[] size = shape.size;
+    int[] outSize = shape.outSize;
+    int[] strides = shape.strides;
+    int[] dilations = shape.dilations;
+    int[] pads = shape.pads;
+    int last = shape.axes - 1;
     int rest = first;
     for (int axis = last; axis >= 0; axis--) {
       index[axis] = rest % outSize[axis];
@@ -216,16 +156,5 @@ final class ConvolutionRun implements Workers.Task {
               : 0;
       MEMORY.set(ValueLayout.JAVA_FLOAT_UNALIGNED, to + (long) i * Float.BYTES, value);
     }
-  }
-
-  /** Moves to the next element of the kernel in row-major order. */
-  private boolean advance(int[] index, int[] extent) {
-    for (int axis = axes - 1; axis >= 0; axis--) {
-      if (++index[axis] < extent[axis]) {
-        return true;
-      }
-      index[axis] = 0;
-    }
-    return false;
   }
 }

@@ -100,6 +100,8 @@ final class MultiplyRun implements Workers.Task {
     if (some == 1 || ColdStart.lasts(ColdStart.kernels(some, panels, panel, full))) {
       Product.run(own.left, some, panels, panel, full, to + column(panel), cStride, widened);
       finish(
+          matrix,
+          activation,
           to + column(panel),
           cStride,
           some,
@@ -108,14 +110,21 @@ final class MultiplyRun implements Workers.Task {
     } else {
       for (int i = panel; i < full; i++) {
         Product.run(own.left, some, panels, i, i + 1, to + column(i), cStride, widened);
-        finish(to + column(i), cStride, some, panels.firstVector(i), panels.width(i));
+        finish(
+            matrix,
+            activation,
+            to + column(i),
+            cStride,
+            some,
+            panels.firstVector(i),
+            panels.width(i));
       }
     }
     for (int i = full; i < end; i++) {
       long z = widened + Scratch.aligned(panels.widenedBytes());
       long zStride = (long) panels.width(i) * BYTES;
       Product.run(own.left, some, panels, i, i + 1, z, zStride, widened);
-      finish(z, zStride, some, panels.firstVector(i), panels.width(i));
+      finish(matrix, activation, z, zStride, some, panels.firstVector(i), panels.width(i));
       long bytes = Math.min(zStride, (long) matrix.columns() * Float.BYTES - column(i));
       for (int row = 0; row < some; row++) {
         MemorySegment.copy(
@@ -128,7 +137,19 @@ final class MultiplyRun implements Workers.Task {
     return (long) matrix.panels.firstVector(panel) * BYTES;
   }
 
-  private void finish(long at, long stride, int rows, int firstVector, int vectors) {
+  /**
+   * Adds the bias to a product and applies the activation.
+   *
+   * @param at the first row's first vector, column {@code firstVector} of the matrix
+   */
+  static void finish(
+      SimdPackedMatrix matrix,
+      Activation activation,
+      long at,
+      long stride,
+      int rows,
+      int firstVector,
+      int vectors) {
     if (vectors == 0) {
       return;
     }

@@ -210,6 +210,26 @@ final class PlainLoops {
   }
 
   /**
+   * {@code out[i] = sum over k of a[at + step k] lines[k][i], + bias}.
+   *
+   * @param lines where the numbers begin that a term is taken from
+   */
+  static void taps(
+      float[] a, int at, int step, long[] lines, int terms, float bias, long out, int count) {
+    ColdStart.count((long) terms * count);
+    float[] sums = new float[count];
+    float[] line = new float[count];
+    for (int k = 0; k < terms; k++) {
+      read(lines[k], line, count);
+      addProduct(a[at + step * k], line, 0, count, sums, 0);
+    }
+    for (int i = 0; i < count; i++) {
+      sums[i] += bias;
+    }
+    write(sums, 0, out, count);
+  }
+
+  /**
    * The rest of an LSTM's step from the products on, for some groups of units.
    *
    * @param z per group of units the gates i, o, f, g, a vector each

@@ -39,7 +39,10 @@ final class SimdKernels extends ScalarKernels {
   private final RecurrentRun recurrent;
   private final EmbeddedRun embedded;
   private final BatchedRun batched;
+  private final ConvolutionShape convolutionShape = new ConvolutionShape();
   private final ConvolutionRun convolution;
+  private final PlaceRun places;
+  private final ChannelRun channels;
   private final BinaryRun binary = new BinaryRun();
   private final OptimiserRun optimiser = new OptimiserRun();
 
@@ -54,7 +57,9 @@ final class SimdKernels extends ScalarKernels {
     recurrent = new RecurrentRun(workers, scratch);
     embedded = new EmbeddedRun(workers, scratch);
     batched = new BatchedRun(scratch);
-    convolution = new ConvolutionRun(scratch);
+    convolution = new ConvolutionRun(scratch, convolutionShape);
+    places = new PlaceRun(scratch, convolutionShape);
+    channels = new ChannelRun(scratch, convolutionShape);
   }
 
   static <T> T own(Class<T> type, String operand, Object packed) {
@@ -159,14 +164,21 @@ final class SimdKernels extends ScalarKernels {
     SimdPackedConvolution packed = own(SimdPackedConvolution.class, "convolution", convolution);
     ConvolutionSpec spec = packed.spec;
     count("batch", batch);
-    this.convolution.shape(spec, spatial);
-    long in = bytes((long) batch * spec.inputChannels(), this.convolution.plane());
-    long out = bytes((long) batch * spec.outputChannels(), this.convolution.outPlane());
+    ConvolutionShape shape = convolutionShape;
+    shape.take(spec, spatial);
+    long in = bytes((long) batch * spec.inputChannels(), shape.plane);
+    long out = bytes((long) batch * spec.outputChannels(), shape.outPlane);
     readable("input", input, bytes(in, Float.BYTES));
     writable("output", output, bytes(out, Float.BYTES));
-    int parts =
-        this.convolution.prepare(packed, address(input), batch, activation, address(output));
-    workers.run(parts, this.convolution);
+    long from = address(input);
+    long to = address(output);
+    if (ChannelRun.fits(spec)) {
+      workers.run(channels.prepare(packed, from, batch, activation, to), channels);
+    } else if (PlaceRun.pays(spec, shape)) {
+      workers.run(places.prepare(packed, from, batch, activation, to), places);
+    } else {
+      workers.run(this.convolution.prepare(packed, from, batch, activation, to), this.convolution);
+    }
   }
 
   // ---- element by element ---------------------------------------------------------------------
@@ -205,6 +217,14 @@ final class SimdKernels extends ScalarKernels {
       Region output,
       long[] extent) {
     DType stored = device().stored(type);
+    if (operation == BinaryOperation.POWER
+        && stored == DType.FLOAT32
+        && isOne(bStrides, extent)
+        && Floats.get(readable("b", b, Float.BYTES), 0) == 2) {
+      // To the same bits: a float has a square in float64, and both round it once.
+      binary(BinaryOperation.MULTIPLY, type, a, aStrides, a, aStrides, output, extent);
+      return;
+    }
     if (stored != DType.FLOAT32
         || aStrides.length != extent.length
         || bStrides.length != extent.length
@@ -221,6 +241,15 @@ final class SimdKernels extends ScalarKernels {
     long splat = reserve(2L * BYTES);
     binary.run(
         operation, address(a), aStrides, address(b), bStrides, address(output), extent, splat);
+  }
+
+  /** Whether an operand is one number that is repeated. */
+  private static boolean isOne(long[] strides, long[] extent) {
+    boolean one = strides.length == extent.length;
+    for (int axis = 0; one && axis < strides.length; axis++) {
+      one = strides[axis] == 0 || extent[axis] == 1;
+    }
+    return one;
   }
 
   /** Scratch memory of the calling thread. */

@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import com.sun.management.ThreadMXBean;
 import io.gatun.kernel.Activation;
 import io.gatun.kernel.Buffer;
+import io.gatun.kernel.ConvolutionSpec;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Kernels;
+import io.gatun.kernel.PackedConvolution;
 import io.gatun.kernel.PackedMatrix;
 import io.gatun.kernel.PackedRecurrent;
 import io.gatun.kernel.RecurrentCall;
@@ -24,6 +26,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Once sizes have been seen and the compiler is through, no call allocates: neither the doors, nor,
@@ -63,6 +66,28 @@ class AllocationTest {
       for (int rows : new int[] {1, 23}) {
         assertAllocatesNothingInTheEnd(
             () -> kernels.multiply(left, 40, rows, b, Activation.RELU, result, 150));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 16})
+  void aConvolutionOfFewOrManyPlacesAllocatesNothing(int groups) {
+    List<Integer> one = List.of(1);
+    ConvolutionSpec spec = new ConvolutionSpec(16, 32, groups, List.of(3), one, one, one, one);
+    try (Arena arena = Arena.ofConfined();
+        Device device = new SimdProvider().open();
+        Kernels kernels = device.open(Workers.none());
+        PackedConvolution packed =
+            device.pack(spec, Tensor.allocate(arena, DType.FLOAT32, 32, 16 / groups, 3), null);
+        Buffer in = device.allocate(16 * 90 * Float.BYTES);
+        Buffer out = device.allocate(32 * 90 * Float.BYTES)) {
+      Region input = new Region(in);
+      Region output = new Region(out);
+      for (long length : new long[] {4, 90}) {
+        long[] spatial = {length};
+        assertAllocatesNothingInTheEnd(
+            () -> kernels.convolve(packed, input, 1, spatial, Activation.IDENTITY, output));
       }
     }
   }
