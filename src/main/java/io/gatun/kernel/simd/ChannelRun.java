@@ -151,8 +151,9 @@ final class ChannelRun implements Workers.Task {
         to += seen;
       } while (ConvolutionShape.advance(index, shape.kernel, last));
       long z = whole ? out : staged;
-      if (ColdStart.lasts()) {
+      if (ColdStart.lasts(ColdStart.TAPS)) {
         PlainLoops.taps(weights, first, height, own.rows, k, bias, z, vectors * LANES);
+        ColdStart.rehearse(ColdStart.TAPS, (long) k * vectors * LANES);
       } else {
         sums(weights, first, height, own.rows, k, bias, z, vectors);
       }
@@ -185,7 +186,7 @@ final class ChannelRun implements Workers.Task {
    *
    * @param lines where the numbers begin that a term is taken from
    */
-  private static void sums(
+  static void sums(
       float[] a, int at, int step, long[] lines, int terms, float bias, long out, int vectors) {
     for (int i = 0; i < vectors; i++) {
       long next = (long) i * BYTES;

@@ -50,7 +50,10 @@ final class ColdStart {
   private static final int PLAIN_SIGMOID = 1 << 22;
   private static final int PLAIN_RELU = 1 << 23;
 
-  private static final int ALL = (1 << 24) - 1;
+  /** The sums of a convolution of single channels. */
+  static final int TAPS = 1 << 24;
+
+  private static final int ALL = (1 << 25) - 1;
 
   /**
    * Multiplications before the first rehearsal, some 0.2 s. To compile what a job needs costs a
@@ -208,6 +211,13 @@ final class ColdStart {
     private static final long MEMORY =
         Arena.global().allocate((long) TERMS * 4 * BYTES, 64).address();
 
+    /** Lines that all lie in one place. */
+    private static final long[] LINES = new long[TERMS];
+
+    static {
+      Arrays.fill(LINES, MEMORY);
+    }
+
     /** Room for the rows of a tile, all of them in one place, or for what a pass makes. */
     private static final long RESULT = Arena.global().allocate(16L * BYTES, 64).address();
 
@@ -251,6 +261,7 @@ final class ColdStart {
         case PLAIN_TANH -> Activations.tanh(a, 0, to, 0, 1, VECTORS);
         case PLAIN_SIGMOID -> Activations.sigmoid(a, 0, to, 0, 1, VECTORS);
         case PLAIN_RELU -> Activations.relu(a, 0, to, 0, 1, VECTORS);
+        case TAPS -> ChannelRun.sums(LEFT, 0, 1, LINES, TERMS, 0, to, VECTORS);
         default -> tile(kernel, a, to);
       }
     }

@@ -216,7 +216,6 @@ final class PlainLoops {
    */
   static void taps(
       float[] a, int at, int step, long[] lines, int terms, float bias, long out, int count) {
-    ColdStart.count((long) terms * count);
     float[] sums = new float[count];
     float[] line = new float[count];
     for (int k = 0; k < terms; k++) {
