@@ -23,11 +23,11 @@ import java.util.function.Supplier;
 
 /**
  * Gatun beside what people would use instead, in one process, in one run: what the machine does at
- * most, the matrix product, eighteen recurrent layers with one thread and with two, smaller
- * weights, ragged batches. Prints tables, and writes them with the raw times and a picture.
+ * most, the matrix product, eighteen recurrent layers with one thread and with two, the same beside
+ * a busy process, smaller weights, ragged batches. Prints tables, and writes them with the raw times and a picture.
  *
  * <pre>
- * Comparison [--quick] [--only=limits,product,layers,formats,ragged] [--threads=1,2] [--rounds=7]
+ * Comparison [--quick] [--only=limits,product,layers,busy,formats,ragged] [--threads=1,2] [--rounds=7]
  *            [--cells=LSTM,GRU,RNN] [--shapes=50x1x256,…] [--peers=Gatun,oneDNN,…]
  *            [--out=jmh/results/NAME] [--page=docs/performance.md]
  * </pre>
@@ -39,7 +39,7 @@ public final class Comparison {
   private static final String BEGIN = "<!-- figures of jmh/run -->";
   private static final String END = "<!-- end of figures -->";
   private static final List<String> SECTIONS =
-      List.of("limits", "product", "layers", "formats", "ragged");
+      List.of("limits", "product", "layers", "busy", "formats", "ragged");
   private static final int[] ROWS = {32, 64, 128, 256, 512};
   private static final int[] INNER = {256, 512, 1024};
   private static final int COLUMNS = 1024;
@@ -49,6 +49,7 @@ public final class Comparison {
   };
   private static final String[] LEVELS = {"L1, 16 KB", "L2, 512 KB", "L3, 8 MB", "memory, 256 MB"};
   private static final int QUICK_SHAPES = 4;
+  private static final List<String> BUSY_SHAPES = List.of("50x1x1024", "50x32x256", "50x64x512");
   private static final int RAGGED_BATCH = 64;
   private static final int RAGGED_SHORTEST = 5;
   private static final int RAGGED_LONGEST = 100;
@@ -108,7 +109,7 @@ public final class Comparison {
     return Integer.parseInt(options.getOrDefault("rounds", quick ? "3" : "" + otherwise));
   }
 
-  private void run() throws InterruptedException {
+  private void run() throws IOException, InterruptedException {
     List<String> only = list("only", SECTIONS);
     machine();
     for (String section : only) {
@@ -117,6 +118,7 @@ public final class Comparison {
         case "limits" -> limits();
         case "product" -> product();
         case "layers" -> layers();
+        case "busy" -> busy();
         case "formats" -> formats();
         case "ragged" -> ragged();
         default -> throw new IllegalArgumentException(section + " is none of " + SECTIONS);
@@ -378,6 +380,44 @@ public final class Comparison {
             .max()
             .orElse(0);
     print("Bytes that Gatun allocates on the heap in a run, the most of all: %d.%n%n", most);
+  }
+
+  private void busy() throws IOException, InterruptedException {
+    int processors = Runtime.getRuntime().availableProcessors();
+    print(
+        "### Beside a process that keeps a processor busy: LSTM, as many threads as processors%n%n"
+            + "The fair share of %d threads beside one more on %d processors is %.0f %%.%n%n",
+        processors, processors, 100.0 * processors / (processors + 1));
+    List<Supplier<Peer<LayerProblem>>> peers = layerPeers();
+    boolean first = true;
+    for (String shape : list("shapes", BUSY_SHAPES)) {
+      LayerProblem problem = LayerProblem.random("LSTM", shape);
+      Rounds.Check check = Reference.of(problem);
+      Rounds alone = Rounds.of(peers, problem, processors, check, rounds(7), LAYER_NANOS / 3);
+      Process other = new ProcessBuilder("sh", "-c", "while :; do :; done").start();
+      Rounds beside;
+      try {
+        beside = Rounds.of(peers, problem, processors, check, rounds(7), LAYER_NANOS / 2);
+      } finally {
+        other.destroy();
+        other.waitFor();
+      }
+      List<String> names = beside.names();
+      if (first) {
+        print("| shape | %s, ms |", String.join(", ms | ", names));
+        names.forEach(name -> print(" %s keeps |", name));
+        print("%n|---|%s%n", "---|".repeat(2 * names.size()));
+        first = false;
+      }
+      String named = shape.replace("x", " × ");
+      all.add(new Measured("busy", named, "LSTM", processors, problem.operations(), beside));
+      print("| %s |", named);
+      names.forEach(name -> print(" %.3f |", beside.median(name)));
+      names.forEach(
+          name -> print(" %.0f %% |", 100 * alone.median(name) / beside.median(name)));
+      print("%n");
+    }
+    print("%n");
   }
 
   private void formats() throws InterruptedException {
