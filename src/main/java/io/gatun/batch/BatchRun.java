@@ -327,20 +327,7 @@ public final class BatchRun<R, I, O> {
     // Few records for many workers are shared out evenly.
     long share = (pendingTokens + options.workers() - 1) / options.workers();
     long limit = Math.min(options.batchTokens(), Math.max(share, LEAST_SHARE_TOKENS));
-    List<Slot<I, O>> batch = new ArrayList<>();
-    int longest = 0;
-    for (Slot<I, O> slot : pending) {
-      longest = Math.max(longest, slot.tokens);
-      boolean full =
-          batch.size() >= options.batchRecords() || (batch.size() + 1L) * longest > limit;
-      if (!batch.isEmpty() && full) {
-        batches.addLast(batch);
-        batch = new ArrayList<>();
-        longest = slot.tokens;
-      }
-      batch.add(slot);
-    }
-    batches.addLast(batch);
+    batches.addAll(Batches.cut(pending, slot -> slot.tokens, limit, options.batchRecords()));
     pending = new ArrayList<>();
     pendingTokens = 0;
   }

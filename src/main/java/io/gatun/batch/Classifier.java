@@ -7,6 +7,7 @@ import io.gatun.graph.Plan;
 import io.gatun.graph.Value;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Devices;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -34,7 +35,7 @@ public final class Classifier implements AutoCloseable {
   private final Value numbers;
   private final long features;
 
-  private Classifier(Model model, Device device) {
+  private Classifier(Model model, Device device, WeightFormat format) {
     boolean one = model.kind() == Model.Kind.CLASSIFIER || model.kind() == Model.Kind.NETWORK;
     if (!one) {
       throw new IllegalArgumentException(
@@ -64,7 +65,7 @@ public final class Classifier implements AutoCloseable {
     }
     numbers = input;
     features = size;
-    plan = Plan.on(device, model.network(), model.logits().name());
+    plan = Plan.on(device, format, model.network(), model.logits().name());
   }
 
   /** As {@link #of(Model, Device)}, on the {@linkplain Devices#best() best device}. */
@@ -81,7 +82,20 @@ public final class Classifier implements AutoCloseable {
    *     say
    */
   public static Classifier of(Model model, Device device) {
-    return new Classifier(model, device);
+    return of(model, device, null);
+  }
+
+  /**
+   * Makes a classifier with weights in a format.
+   *
+   * @param model of kind classifier or network; stays open as long as this
+   * @param device where it computes
+   * @param format what the weights are rounded to; {@code null} for the one they are stored in
+   * @throws IllegalArgumentException if the model is of another kind, or reads what a line cannot
+   *     say
+   */
+  public static Classifier of(Model model, Device device, WeightFormat format) {
+    return new Classifier(model, device, format);
   }
 
   /**

@@ -21,6 +21,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /**
  * An object of JSON on each line. The first line says which columns there are and of what type;
@@ -28,6 +29,10 @@ import java.util.Set;
  * is itself an object is a text, its JSON.
  */
 final class JsonLinesFormat implements TableFormat {
+  /** How the parser names a place that is not where it stands. */
+  private static final Pattern SOURCE =
+      Pattern.compile("\\[Source: .*?; line: \\d+, column: (\\d+)\\]");
+
   private static final JsonFactory FACTORY =
       JsonFactory.builder()
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -329,10 +334,11 @@ final class JsonLinesFormat implements TableFormat {
       return right ? values : null;
     }
 
+    /** What the parser says, with the places in it as columns: a record is one line. */
     private static String message(Exception e) {
       return e instanceof JsonProcessingException json
           ? "no JSON: "
-              + json.getOriginalMessage()
+              + SOURCE.matcher(json.getOriginalMessage()).replaceAll("column $1")
               + " (column "
               + json.getLocation().getColumnNr()
               + ")"

@@ -88,7 +88,7 @@ final class Classify implements Callable<Integer> {
         TableOptions.Table table = tableOptions.open(files, streams)) {
       return runOptions.withDevice(
           device -> {
-            try (Classifier classifier = Classifier.of(model, device)) {
+            try (Classifier classifier = Classifier.of(model, device, runOptions.weightFormat())) {
               return runOptions.run(
                   streams,
                   table,

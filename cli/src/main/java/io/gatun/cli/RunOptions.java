@@ -263,6 +263,11 @@ final class RunOptions {
     }
   }
 
+  /** What weights are rounded to, or null. */
+  WeightFormat weightFormat() {
+    return weightFormat;
+  }
+
   /** What to do on a device. */
   interface DeviceWork {
     /** Does it and returns the exit code. */
