@@ -170,6 +170,18 @@ public final class OnnxModel implements AutoCloseable {
   }
 
   /**
+   * The definitions of one of ONNX' own operators that are read: the versions of ONNX in which they
+   * were laid down, oldest first, each of which holds until the next. A file of an older version
+   * than the first has no such operator, or one that is refused.
+   *
+   * @param operator its name, such as {@code GRU}
+   * @return none if it is no operator of ONNX, or none that is read
+   */
+  public static List<Integer> versions(String operator) {
+    return OnnxDefinitions.read(operator);
+  }
+
+  /**
    * Reads one tensor of the kind that ONNX' test data consist of (a serialized {@code
    * TensorProto}).
    *

@@ -24,8 +24,17 @@ final class OnnxVersions {
     this.version = version;
   }
 
-  /** The node in its newest form; {@code null} where other nodes were added in its place. */
+  /**
+   * The node in its newest form; {@code null} where other nodes were added in its place.
+   *
+   * @throws ModelFormatException if the file's version has no such operator, or one that is not
+   *     read
+   */
   Node normal(Node node) {
+    String refusal = OnnxDefinitions.refusal(node.type(), version);
+    if (refusal != null) {
+      throw reader.error(node, refusal);
+    }
     return switch (node.type()) {
       // Settings that became inputs.
       case "Squeeze", "Unsqueeze" -> version < 13 ? integersToInputs(node, "axes") : node;
@@ -53,18 +62,6 @@ final class OnnxVersions {
       // Meanings that changed.
       case "Softmax", "LogSoftmax", "Hardmax" -> version < 13 ? flatSoftmax(node) : node;
       case "BatchNormalization" -> batchNormalization(node);
-      case "Scan" -> {
-        if (version < 9) {
-          throw reader.error(node, "version 8, which scans batches, is not supported");
-        }
-        yield node;
-      }
-      case "GroupNormalization" -> {
-        if (version < 21) {
-          throw reader.error(node, "scales of groups (before version 21) are not supported");
-        }
-        yield node;
-      }
       case "RoiAlign" ->
           version < 16 && !node.has("coordinate_transformation_mode")
               ? with(node, "coordinate_transformation_mode", "output_half_pixel")

@@ -60,6 +60,13 @@ class HostileOnnxTest {
   }
 
   @Test
+  void anOperatorThatIsNewerThanTheFileIsRefused() throws IOException {
+    OnnxBytes graph = new OnnxBytes().message(1, node("Gelu", "x", "y")).text(2, "g");
+    graph.message(11, info("x", 2, 3)).message(12, info("y", 2, 3));
+    refused(model(graph), "Gelu", "version 17 of ONNX has none, expected 20 or later");
+  }
+
+  @Test
   void aFileCutShortAtAnyLengthIsRefused() throws IOException {
     for (String name : List.of("test_lstm_with_peepholes", "test_if", "test_scan9_sum")) {
       byte[] whole = published(name);

@@ -1,6 +1,7 @@
 package io.gatun.graph;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import io.gatun.Shared;
 import io.gatun.format.OnnxModel;
@@ -10,6 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -53,8 +55,12 @@ class OperatorsPageTest {
         not be constants; where they are computed or given, they are worked out before the network is
         laid out, and the layout holds for as long as they stay what they are.
 
-        | operator | what it does not have |
-        |---|---|
+        An operator's versions are those in which ONNX defined it anew, and each holds until the next:
+        with `7, 14` a file of version 13 means the definition of version 7. A file older than the
+        first cannot have the operator, and is refused.
+
+        | operator | versions | what it does not have |
+        |---|---|---|
         """
             .formatted(
                 OnnxModel.FIRST_OPSET, OnnxModel.FIRST_OPSET, OnnxModel.LAST_OPSET, types()));
@@ -63,7 +69,7 @@ class OperatorsPageTest {
         row(page, operator.type(), operator.limits());
       }
     }
-    for (String rewritten : List.of("Constant", "Mean", "Sum", "Upsample")) {
+    for (String rewritten : List.of("Constant", "Mean", "Scatter", "Sum", "Upsample")) {
       if (!Operators.all().containsKey(rewritten)) {
         row(page, rewritten, "");
       }
@@ -76,7 +82,11 @@ class OperatorsPageTest {
   }
 
   private static void row(StringBuilder page, String operator, String limits) {
-    page.append("| ").append(operator).append(" | ").append(limits).append(" |\n");
+    List<Integer> versions = OnnxModel.versions(operator);
+    assertFalse(versions.isEmpty(), operator + " is in no version of ONNX");
+    String listed = versions.stream().map(String::valueOf).collect(Collectors.joining(", "));
+    page.append("| ").append(operator).append(" | ").append(listed);
+    page.append(" | ").append(limits).append(" |\n");
   }
 
   private static String types() {
