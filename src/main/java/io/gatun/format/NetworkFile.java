@@ -149,15 +149,30 @@ public final class NetworkFile {
     }
   }
 
+  /**
+   * Whether a file has tensors, but nothing that says what network they are of: safetensors,
+   * numpy's, PyTorch's. {@link TensorFile} opens those.
+   *
+   * @throws IOException if the file does not exist or cannot be read
+   */
+  public static boolean isWeightsAlone(Path path) throws IOException {
+    if (Files.isDirectory(path) || extension(path).equals("json")) {
+      return false;
+    }
+    String start = start(path);
+    return looksLikeWeights(path, start) && !isKeras(path, start);
+  }
+
+  private static boolean looksLikeWeights(Path path, String start) {
+    return start.startsWith("PK")
+        || List.of("safetensors", "npz", "npy", "pt", "pth").contains(extension(path));
+  }
+
   private static String foreign(Path path, String start) {
     if (start.startsWith("version https://")) {
       return "is a pointer to a file that Git LFS keeps elsewhere; fetch it with git lfs pull";
     }
-    boolean weights =
-        start.startsWith("PK")
-            || extension(path).equals("safetensors")
-            || List.of("npz", "npy", "pt", "pth").contains(extension(path));
-    return weights
+    return looksLikeWeights(path, start)
         ? "has weights alone; a model.json beside it says what network they are of, see"
             + " docs/model-folder.md"
         : "is no network of a kind that is known: a model folder or a model.json, .onnx, or Keras'"

@@ -5,13 +5,16 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import io.gatun.format.Json;
 import io.gatun.format.Model;
+import io.gatun.format.TensorFile;
 import io.gatun.format.TextCodec;
 import io.gatun.graph.Dim;
 import io.gatun.graph.Graph;
 import io.gatun.graph.Node;
 import io.gatun.graph.Value;
+import io.gatun.tensor.Tensor;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -47,7 +50,8 @@ import picocli.CommandLine.Spec;
       "  gatun inspect examples/g2p_en --unroll 3",
       "  gatun inspect examples/g2p_en --json | jq '.graphs[].nodes[].name'",
       "",
-      "Where the weights do not lie beside model.json, say where with --weights FILE."
+      "Where the weights do not lie beside model.json, say where with --weights FILE. A file of",
+      "weights alone (.safetensors, .npz, .pt) is shown as the tensors that are in it."
     })
 final class Inspect implements Callable<Integer> {
   /** A drawing over more steps than this helps nobody. */
@@ -75,8 +79,20 @@ final class Inspect implements Callable<Integer> {
     if (steps != null && json) {
       throw usage("--unroll draws text, it does not go with --json");
     }
+    PrintWriter out = spec.commandLine().getOut();
+    Optional<Path> weights = modelOptions.weightsAlone();
+    if (weights.isPresent() && steps == null) {
+      try (TensorFile file = TensorFile.open(weights.get())) {
+        if (json) {
+          printJson(file, out);
+        } else {
+          printText(file, out);
+        }
+      }
+      out.flush();
+      return ExitCode.OK;
+    }
     try (Model model = modelOptions.open()) {
-      PrintWriter out = spec.commandLine().getOut();
       if (json) {
         printJson(model, out);
       } else {
@@ -143,6 +159,42 @@ final class Inspect implements Callable<Integer> {
         out.println(line);
       }
     }
+  }
+
+  /** Tensors of which nothing says what they are weights of. */
+  private static void printText(TensorFile file, PrintWriter out) {
+    out.printf(
+        Locale.ROOT,
+        "%s: %s, %,d bytes, %d tensors; a model.json beside it says what network they are of%n%n",
+        file.path().getFileName(),
+        file.format().label(),
+        file.byteSize(),
+        file.names().size());
+    List<String[]> table = new ArrayList<>();
+    table.add(new String[] {"tensor", "type and shape", "parameters", "bytes"});
+    long parameters = 0;
+    long bytes = 0;
+    for (String name : file.names()) {
+      Tensor tensor = file.tensor(name);
+      long size = tensor.elements() * tensor.dtype().bytes();
+      table.add(
+          new String[] {
+            name,
+            tensor.dtype().label() + " " + tensor.shape(),
+            String.format(Locale.ROOT, "%,d", tensor.elements()),
+            String.format(Locale.ROOT, "%,d", size)
+          });
+      parameters += tensor.elements();
+      bytes += size;
+    }
+    table.add(
+        new String[] {
+          "",
+          "in all",
+          String.format(Locale.ROOT, "%,d", parameters),
+          String.format(Locale.ROOT, "%,d", bytes)
+        });
+    printTable(table, out);
   }
 
   private static String text(TextCodec codec) {
@@ -300,6 +352,30 @@ final class Inspect implements Callable<Integer> {
   }
 
   // ---- JSON ------------------------------------------------------------------------------------
+
+  private static void printJson(TensorFile file, PrintWriter out) throws IOException {
+    try (JsonGenerator to = JSON.createGenerator(out)) {
+      to.disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET);
+      to.setPrettyPrinter(new DefaultPrettyPrinter());
+      to.writeStartObject();
+      to.writeStringField("file", file.path().toString());
+      to.writeStringField("format", file.format().label());
+      to.writeNumberField("bytes", file.byteSize());
+      to.writeArrayFieldStart("tensors");
+      for (String name : file.names()) {
+        Tensor tensor = file.tensor(name);
+        to.writeStartObject();
+        to.writeStringField("name", name);
+        to.writeStringField("type", tensor.dtype().label());
+        to.writeFieldName("shape");
+        to.writeArray(tensor.shape().dims(), 0, tensor.rank());
+        to.writeEndObject();
+      }
+      to.writeEndArray();
+      to.writeEndObject();
+    }
+    out.println();
+  }
 
   private static void printJson(Model model, PrintWriter out) throws IOException {
     try (JsonGenerator to = JSON.createGenerator(out)) {

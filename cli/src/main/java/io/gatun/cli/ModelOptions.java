@@ -39,6 +39,12 @@ final class ModelOptions {
     return NetworkFile.open(model, Optional.ofNullable(weights));
   }
 
+  /** The file that was named, where it has weights and nothing that says of what network. */
+  Optional<Path> weightsAlone() throws IOException {
+    boolean alone = weights == null && Files.exists(model) && NetworkFile.isWeightsAlone(model);
+    return alone ? Optional.of(model) : Optional.empty();
+  }
+
   /** A number that is another one when the model is: the checksums of its file and its weights. */
   String fingerprint() throws IOException {
     Path file = Files.isDirectory(model) ? model.resolve(ModelFolder.MODEL_FILE) : model;

@@ -117,4 +117,19 @@ class NetworkRunTest {
     assertEquals(ExitCode.FAILURE, run.code());
     assertTrue(run.err().contains("is there already"), run.err());
   }
+
+  @Test
+  void weightsAloneAreShownAsTensors() {
+    String x = folder.resolve("x.npy").toString();
+    Run run = Run.of("inspect", x);
+    assertEquals(ExitCode.OK, run.code(), run.err());
+    assertTrue(run.out().contains("a model.json beside it says"), run.out());
+    assertTrue(run.out().contains("  x       float32 [2, 2]"), run.out());
+    run = Run.of("inspect", "--json", x);
+    assertEquals(ExitCode.OK, run.code(), run.err());
+    assertTrue(run.out().replaceAll("\\s", "").contains("\"shape\":[2,2]"), run.out());
+    run = Run.of("inspect", "--unroll", "2", x);
+    assertEquals(ExitCode.FAILURE, run.code());
+    assertTrue(run.err().contains("has weights alone"), run.err());
+  }
 }

@@ -33,8 +33,11 @@ import java.util.Map;
 public final class SpeechSideBySide {
   private static final int FRAMES = 500;
 
-  /** Rounds before those that count: until everything is compiled, on a busy machine too. */
-  private static final int WARM_UP = 15;
+  /** How long the compiler has to have had nothing to do before anything counts. */
+  private static final double QUIET_MICROS = 3e6;
+
+  /** Rounds of warming up at most. */
+  private static final int MOST_WARM_UP = 150;
 
   private SpeechSideBySide() {}
 
@@ -61,10 +64,11 @@ public final class SpeechSideBySide {
       }
       System.out.printf(Locale.ROOT, "100 frames, at most %.2g apart%n", apart);
       double[][] times = new double[4][rounds];
-      for (int round = -WARM_UP; round < rounds; round++) {
+      warmUp(here);
+      for (int round = 0; round < rounds; round++) {
         double[] ours = time(here::frame);
         double[] theirs = time(there::frame);
-        for (int i = 0; round >= 0 && i < 2; i++) {
+        for (int i = 0; i < 2; i++) {
           times[i][round] = ours[i];
           times[2 + i][round] = theirs[i];
         }
@@ -85,6 +89,18 @@ public final class SpeechSideBySide {
 
   private interface Frame {
     double run() throws OrtException;
+  }
+
+  private static void warmUp(Here here) throws OrtException {
+    var compiler = ManagementFactory.getCompilationMXBean();
+    long before = -1;
+    double quiet = 0;
+    for (int round = 0; round < MOST_WARM_UP && quiet < QUIET_MICROS; round++) {
+      double micros = time(here::frame)[0] * FRAMES;
+      long spent = compiler.getTotalCompilationTime();
+      quiet = spent == before ? quiet + micros : 0;
+      before = spent;
+    }
   }
 
   /** Microseconds a frame by the clock, and of the thread. */
