@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -36,7 +37,7 @@ import java.util.stream.Stream;
  * each run the rate, the most memory that the process had in RAM, and the share of the threads'
  * time that was not spent computing; then what two threads gain over one.
  *
- * <p>{@code jmh/run words [COUNT,…] [ROUNDS]}; each run is one line of JSON in {@code
+ * <p>{@code jmh/run words [COUNT,… [THREADS,… [ROUNDS]]]}; each run is one line of JSON in {@code
  * jmh/target/words.jsonl}, too. The words are CMUdict's, see {@code examples/fetch}, and the
  * beginnings of some with the ends of others, cut behind a vowel.
  */
@@ -61,29 +62,34 @@ public final class MillionWords {
   /**
    * Makes the words and runs the command.
    *
-   * @param args the counts with commas between, 100000,1000000 by default; the number of rounds
+   * @param args the counts with commas between, 100000,1000000 by default; the numbers of threads,
+   *     1,2 by default; how often
    * @throws Exception if a run fails
    */
   public static void main(String[] args) throws Exception {
-    List<Integer> counts = new ArrayList<>(List.of(100_000, MILLION));
-    if (args.length > 0) {
-      counts = Arrays.stream(args[0].split(",")).map(Integer::valueOf).toList();
-    }
-    new MillionWords().run(counts, args.length > 1 ? Integer.parseInt(args[1]) : 1);
+    new MillionWords()
+        .run(
+            numbers(args.length > 0 ? args[0] : "100000,1000000"),
+            numbers(args.length > 1 ? args[1] : "1,2"),
+            args.length > 2 ? Integer.parseInt(args[2]) : 1);
   }
 
-  private void run(List<Integer> counts, int rounds) throws Exception {
+  private static List<Integer> numbers(String text) {
+    return Arrays.stream(text.split(",")).map(Integer::valueOf).toList();
+  }
+
+  private void run(List<Integer> counts, List<Integer> allThreads, int rounds) throws Exception {
     Files.createDirectories(folder);
     List<String> words = words();
     Map<Run, List<Shown>> all = new LinkedHashMap<>();
     Path raw = root.resolve("jmh/target/words.jsonl");
-    Files.deleteIfExists(raw);
-    try (BufferedWriter lines = Files.newBufferedWriter(raw, UTF_8)) {
+    try (BufferedWriter lines =
+        Files.newBufferedWriter(raw, UTF_8, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
       for (int round = 0; round < rounds; round++) {
         for (int count : counts) {
           for (String format : List.of("txt", "parquet")) {
             Path input = input(words.subList(0, count), format);
-            for (int threads = 1; threads <= 2; threads++) {
+            for (int threads : allThreads) {
               Run run = new Run(count, format, threads);
               Shown shown = measured(run, input, lines);
               all.computeIfAbsent(run, key -> new ArrayList<>()).add(shown);
@@ -95,8 +101,9 @@ public final class MillionWords {
     }
     all.forEach(
         (run, shown) -> {
-          if (run.threads() == 2) {
-            double one = fastest(all.get(new Run(run.count(), run.format(), 1)));
+          List<Shown> alone = all.get(new Run(run.count(), run.format(), 1));
+          if (run.threads() == 2 && alone != null) {
+            double one = fastest(alone);
             System.out.printf(
                 Locale.ROOT,
                 "%,d %s: two threads are %.2f times as fast as one%n",
