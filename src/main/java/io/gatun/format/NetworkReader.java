@@ -79,6 +79,9 @@ final class NetworkReader {
   /** Whether a decoder goes through a whole target that is given, in the encoder's own graph. */
   private final boolean forced;
 
+  /** Whether it is a graph within a node, which may be without inputs, and without layers. */
+  private boolean within;
+
   /** Whether recurrent layers begin with states that are inputs, though there is no encoder. */
   private boolean carried;
 
@@ -157,7 +160,8 @@ final class NetworkReader {
     List<Json> layers = layersJson.items();
     Optional<Json> outputs = fields.find("outputs");
     fields.done();
-    if (layers.isEmpty() || layers.size() > MAX_LAYERS) {
+    boolean any = !layers.isEmpty() || (within && outputs.isPresent());
+    if (!any || layers.size() > MAX_LAYERS) {
       throw layersJson.error("has " + layers.size() + " layers, expected 1 to " + MAX_LAYERS);
     }
     for (Json layer : layers) {
@@ -200,7 +204,7 @@ final class NetworkReader {
         Value value = input(input);
         last = last == null ? value : last;
       }
-      if (last == null) {
+      if (last == null && !within) {
         throw stated.get().error("is empty, expected at least one input");
       }
     }
@@ -265,7 +269,12 @@ final class NetworkReader {
               + ", and so is something before it; each layer needs a"
               + " \"name\" of its own");
     }
-    List<Value> from = type.equals("operator") ? operands(fields) : from(fields);
+    List<Value> from =
+        switch (type) {
+          case "constant" -> List.of();
+          case "operator" -> operands(fields);
+          default -> from(fields);
+        };
     Step step =
         switch (type) {
           case "embedding" -> embedding(fields, name, from);
@@ -292,6 +301,9 @@ final class NetworkReader {
   private List<Value> from(Json.Fields fields) {
     Optional<Json> from = fields.find("from");
     if (from.isEmpty()) {
+      if (last == null) {
+        throw fields.object().error("has no \"from\", and there is nothing before it");
+      }
       return List.of(last);
     }
     if (from.get().kind() == Json.Kind.STRING) {
@@ -697,7 +709,7 @@ final class NetworkReader {
                     .forEach(
                         (key, value) -> {
                           attributes.add(key);
-                          attributes.add(attribute(value));
+                          attributes.add(attribute(name + "." + key, value));
                         }));
     List<String> outputs = fields.find("outputs").map(Json::strings).orElseGet(() -> List.of(name));
     return () ->
@@ -705,10 +717,10 @@ final class NetworkReader {
   }
 
   /**
-   * Whole numbers, other numbers, strings, truths, lists of one of these, and a tensor of the
-   * weights.
+   * Whole numbers, other numbers, strings, truths, lists of one of these, a tensor of the weights,
+   * and a graph.
    */
-  private Object attribute(Json value) {
+  private Object attribute(String name, Json value) {
     return switch (value.kind()) {
       case STRING -> value.string();
       case BOOLEAN -> value.bool();
@@ -730,6 +742,14 @@ final class NetworkReader {
       }
       case OBJECT -> {
         Json.Fields fields = value.fields();
+        Optional<Json> graphWithin = fields.find("graph");
+        if (graphWithin.isPresent()) {
+          fields.done();
+          NetworkReader reader = new NetworkReader(name, weights, null, 0);
+          reader.within = true;
+          reader.read(graphWithin.get());
+          yield reader.graph();
+        }
         Json tensor = fields.require("tensor");
         fields.done();
         yield Constant.of(weights.tensor(tensor));

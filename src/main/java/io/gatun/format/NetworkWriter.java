@@ -26,8 +26,8 @@ import java.util.stream.Stream;
 
 /**
  * Writes a network of another format as a model folder: {@code model.json} with an {@code operator}
- * layer for each node of the graph, and its constants in {@code weights.safetensors}. Opened again,
- * it is the same graph, and gives the same numbers.
+ * layer for each node of the graph, and its constants in {@code weights.safetensors}; graphs within
+ * nodes (If, Loop, Scan) likewise. Opened again, it is the same graph, and gives the same numbers.
  *
  * <pre>{@code
  * try (Model model = NetworkFile.open(Path.of("model.keras"))) {
@@ -86,14 +86,12 @@ public final class NetworkWriter {
   /** The text of one model file. */
   private static final class Description {
     private final Model model;
-    private final Graph graph;
     private final Map<String, Tensor> tensors;
     private final Arena arena;
     private final Map<String, String> symbols = new HashMap<>();
 
     Description(Model model, Map<String, Tensor> tensors, Arena arena) {
       this.model = model;
-      this.graph = model.network();
       this.tensors = tensors;
       this.arena = arena;
     }
@@ -107,6 +105,11 @@ public final class NetworkWriter {
       model.license().ifPresent(text -> top.put("license", text));
       model.origin().ifPresent(text -> top.put("origin", text));
       top.put("weights", Map.of("file", WEIGHTS));
+      top.put("network", network(model.network()));
+      return top;
+    }
+
+    private Map<String, Object> network(Graph graph) {
       Map<String, Object> network = new LinkedHashMap<>();
       network.put("inputs", graph.inputs().stream().map(this::input).toList());
       List<Object> layers = new ArrayList<>();
@@ -117,7 +120,7 @@ public final class NetworkWriter {
             layers.add(constant(in));
           }
         }
-        layers.add(operator(node));
+        layers.add(operator(graph, node));
       }
       for (Value output : graph.outputs()) {
         if (output.constant() != null && constants.add(output)) {
@@ -126,8 +129,7 @@ public final class NetworkWriter {
       }
       network.put("layers", layers);
       network.put("outputs", graph.outputs().stream().map(Value::name).toList());
-      top.put("network", network);
-      return top;
+      return network;
     }
 
     private Map<String, Object> input(Value input) {
@@ -174,7 +176,7 @@ public final class NetworkWriter {
       return free;
     }
 
-    private Map<String, Object> operator(Node node) {
+    private Map<String, Object> operator(Graph graph, Node node) {
       Map<String, Object> json = new LinkedHashMap<>();
       List<String> outputs = node.outputs().stream().map(Value::name).toList();
       String name = outputs.get(0);
@@ -225,16 +227,10 @@ public final class NetworkWriter {
           if (!list.isEmpty()) {
             json.put(key, list);
           }
-        } else if (value instanceof Long || value instanceof String) {
-          json.put(key, value);
+        } else if (value instanceof Graph within) {
+          json.put(key, Map.of("graph", network(within)));
         } else {
-          throw new IllegalArgumentException(
-              node.name()
-                  + " ("
-                  + node.operator().type()
-                  + ") has a graph within it ("
-                  + key
-                  + "), which a model folder cannot describe");
+          json.put(key, value);
         }
       }
       return json;
