@@ -140,7 +140,8 @@ public final class Execution implements AutoCloseable {
   }
 
   /**
-   * Gives an input. The tensor stays the caller's; it is read at each {@link #run()}.
+   * Gives an input. The tensor stays the caller's; it is read at each {@link #run()}, and where it
+   * lies in memory of {@link io.gatun.kernel.Device#allocateHost} until an output was read.
    *
    * @throws IllegalArgumentException if the plan needs no input of that name
    * @throws ShapeException if type or shape do not fit

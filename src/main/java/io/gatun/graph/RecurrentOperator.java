@@ -269,11 +269,15 @@ record RecurrentOperator(Cell cell, Constant table) implements Operator {
     int directions = directions(compilation.attributes());
     PackedRecurrent[] packed = new PackedRecurrent[directions];
     PackedEmbedding[] embeddings = new PackedEmbedding[directions];
-    for (int d = 0; d < directions; d++) {
-      packed[d] = pack(compilation, d, directions);
-      if (table != null) {
-        Tensor rows = table.tensor(compilation.scratch());
-        embeddings[d] = compilation.own(compilation.device().pack(packed[d], rows));
+    if (directions == 2 && table == null) {
+      packBoth(compilation, packed);
+    } else {
+      for (int d = 0; d < directions; d++) {
+        packed[d] = pack(compilation, d, directions);
+        if (table != null) {
+          Tensor rows = table.tensor(compilation.scratch());
+          embeddings[d] = compilation.own(compilation.device().pack(packed[d], rows));
+        }
       }
     }
     return new Compiled() {
@@ -297,6 +301,48 @@ record RecurrentOperator(Cell cell, Constant table) implements Operator {
   }
 
   private PackedRecurrent pack(Compilation compilation, int direction, int directions) {
+    DirectionWeights one = direct(compilation, direction, directions);
+    try {
+      return compilation.own(
+          compilation.device().pack(one.spec, one.weights, compilation.format(one.matrices())));
+    } catch (IllegalArgumentException e) {
+      throw compilation.unpackable(e);
+    }
+  }
+
+  private void packBoth(Compilation compilation, PackedRecurrent[] packed) {
+    DirectionWeights forward = direct(compilation, 0, 2);
+    DirectionWeights backward = direct(compilation, 1, 2);
+    List<Tensor> matrices = forward.matrices();
+    matrices.addAll(backward.matrices());
+    try {
+      List<PackedRecurrent> both =
+          compilation
+              .device()
+              .pack(
+                  List.of(forward.spec, backward.spec),
+                  List.of(forward.weights, backward.weights),
+                  compilation.format(matrices));
+      packed[0] = compilation.own(both.get(0));
+      packed[1] = compilation.own(both.get(1));
+    } catch (IllegalArgumentException e) {
+      throw compilation.unpackable(e);
+    }
+  }
+
+  /** One direction: what kind of layer, and its weights. */
+  private record DirectionWeights(RecurrentSpec spec, RecurrentWeights weights) {
+    List<Tensor> matrices() {
+      List<Tensor> matrices = new ArrayList<>(weights.input());
+      matrices.addAll(weights.recurrent());
+      if (weights.projection() != null) {
+        matrices.add(weights.projection());
+      }
+      return matrices;
+    }
+  }
+
+  private DirectionWeights direct(Compilation compilation, int direction, int directions) {
     Node node = compilation.node();
     Arena scratch = compilation.scratch();
     Constant w = compilation.requireConstant(1, "weight W");
@@ -350,17 +396,7 @@ record RecurrentOperator(Cell cell, Constant table) implements Operator {
             peepholes,
             projection,
             normalisation);
-    List<Tensor> matrices = new ArrayList<>(weights.input());
-    matrices.addAll(weights.recurrent());
-    if (projection != null) {
-      matrices.add(projection);
-    }
-    try {
-      return compilation.own(
-          compilation.device().pack(spec, weights, compilation.format(matrices)));
-    } catch (IllegalArgumentException e) {
-      throw compilation.unpackable(e);
-    }
+    return new DirectionWeights(spec, weights);
   }
 
   private Step bind(
@@ -400,7 +436,6 @@ record RecurrentOperator(Cell cell, Constant table) implements Operator {
       long first = batchFirst || inner ? d * state : d * batch * state;
       all[d] =
           new Direction(
-              packed[d],
               call,
               part(binding.output(0), first * bytes),
               states(
@@ -429,9 +464,20 @@ record RecurrentOperator(Cell cell, Constant table) implements Operator {
                   : states(
                       binding.output(2), binding, d, directions, batch, hidden, batchFirst, bytes));
     }
+    if (directions == 2 && table == null) {
+      return kernels -> {
+        all[0].begin(kernels);
+        all[1].begin(kernels);
+        kernels.recurrent(packed[0], all[0].call, packed[1], all[1].call);
+        all[0].finish(kernels);
+        all[1].finish(kernels);
+      };
+    }
     return kernels -> {
-      for (Direction direction : all) {
-        direction.run(kernels);
+      for (int d = 0; d < directions; d++) {
+        all[d].begin(kernels);
+        kernels.recurrent(packed[d], all[d].call);
+        all[d].finish(kernels);
       }
     };
   }
@@ -511,20 +557,21 @@ record RecurrentOperator(Cell cell, Constant table) implements Operator {
   }
 
   private record Direction(
-      PackedRecurrent packed,
       RecurrentCall call,
       Part output,
       States initialHidden,
       States finalHidden,
       States initialCell,
       States finalCell) {
-    void run(Kernels kernels) {
+    void begin(Kernels kernels) {
       call.output = output == null ? null : output.point();
       call.initialHidden = initialHidden == null ? null : initialHidden.in(kernels);
       call.initialCell = initialCell == null ? null : initialCell.in(kernels);
       call.finalHidden = finalHidden == null ? null : finalHidden.out();
       call.finalCell = finalCell == null ? null : finalCell.out();
-      kernels.recurrent(packed, call);
+    }
+
+    void finish(Kernels kernels) {
       if (finalHidden != null) {
         finalHidden.finish(kernels);
       }

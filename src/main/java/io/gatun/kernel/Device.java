@@ -2,7 +2,9 @@ package io.gatun.kernel;
 
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * Something that computes: the CPU through plain loops or the Vector API, or a GPU. It owns memory,
@@ -44,6 +46,23 @@ public interface Device extends AutoCloseable {
   Buffer wrap(MemorySegment memory);
 
   /**
+   * Memory of the host, zeroed and aligned to 64 bytes, that this device copies from and to by
+   * itself: page-locked for a GPU, ordinary memory where the host computes. Tensors of it go over
+   * without a copy on the way, and {@link Kernels#upload} does not wait for large ones: their
+   * content must stay as it is until {@link Kernels#synchronize}, or something was downloaded.
+   * Page-locked memory is taken from all programs of the machine; it is for buffers that are used
+   * again and again. Any thread may use it; the caller closes it.
+   */
+  default HostMemory allocateHost(long bytes) {
+    if (bytes < 0) {
+      throw new IllegalArgumentException(
+          name() + ": " + bytes + " bytes asked for, expected 0 or more");
+    }
+    Arena arena = Arena.ofShared();
+    return new HostMemory(arena.allocate(bytes, 64), arena::close);
+  }
+
+  /**
    * A tensor that does not change, in the {@linkplain #stored stored} type, contiguous in row-major
    * order. It is used in place where type and layout allow and its memory is leased from a {@link
    * io.gatun.tensor.SharedArena} or never freed; otherwise it is copied. The caller closes the
@@ -78,6 +97,27 @@ public interface Device extends AutoCloseable {
   /** The same in {@link WeightFormat#FLOAT32}. */
   default PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights) {
     return pack(spec, weights, WeightFormat.FLOAT32);
+  }
+
+  /**
+   * Packs both directions of one recurrent layer, for {@link Kernels#recurrent(PackedRecurrent,
+   * RecurrentCall, PackedRecurrent, RecurrentCall)}. A device that has both at once packs them
+   * together; here each is packed by itself.
+   *
+   * @param specs of the forward direction, and of the backward one
+   * @param weights likewise
+   * @return likewise; each is closed by itself, and used only while both are open
+   * @throws IllegalArgumentException if the format cannot hold the weights
+   */
+  default List<PackedRecurrent> pack(
+      List<RecurrentSpec> specs, List<RecurrentWeights> weights, WeightFormat format) {
+    PackedRecurrent forward = pack(specs.get(0), weights.get(0), format);
+    try {
+      return List.of(forward, pack(specs.get(1), weights.get(1), format));
+    } catch (RuntimeException | Error e) {
+      forward.close();
+      throw e;
+    }
   }
 
   /**

@@ -32,7 +32,8 @@ public interface Kernels extends AutoCloseable {
 
   /**
    * Copies a tensor from the host, converting it to the {@linkplain Device#stored stored} type of
-   * its own type. Any strides.
+   * its own type. Any strides. The tensor may be written over when this returns, unless it lies in
+   * memory of {@link Device#allocateHost}.
    */
   void upload(Tensor source, Region target);
 
@@ -111,6 +112,23 @@ public interface Kernels extends AutoCloseable {
 
   /** Runs one direction of a recurrent layer over whole sequences, or one time step. */
   void recurrent(PackedRecurrent layer, RecurrentCall call);
+
+  /**
+   * Runs both directions of a recurrent layer over the same input: what two calls would do, one for
+   * each, which a device that has both at once does in one. No region that one of them writes may
+   * be the other's.
+   *
+   * @param backward packed together with {@code forward} by {@link Device#pack(java.util.List,
+   *     java.util.List, WeightFormat)}
+   */
+  default void recurrent(
+      PackedRecurrent forward,
+      RecurrentCall forwardCall,
+      PackedRecurrent backward,
+      RecurrentCall backwardCall) {
+    recurrent(forward, forwardCall);
+    recurrent(backward, backwardCall);
+  }
 
   /**
    * {@code output = activation(convolution(input) + bias)}.

@@ -15,7 +15,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** What {@link Kernels} says of matrix products and convolutions. */
-interface ProductContract {
+public interface ProductContract {
   /** Opens the device under test beside the reference. */
   KernelBench bench(String test);
 

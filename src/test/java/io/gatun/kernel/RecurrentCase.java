@@ -155,7 +155,124 @@ final class RecurrentCase {
         bench, variant, input, hidden, 1 + bench.random.nextInt(9), 1 + bench.random.nextInt(7));
   }
 
-  private RecurrentWeights randomWeights() {
+  /** How the two directions' outputs lie. */
+  enum Merged {
+    ONE_AFTER_THE_OTHER,
+    SIDE_BY_SIDE,
+    SIDE_BY_SIDE_BATCH_FIRST,
+    ONLY_BACKWARD
+  }
+
+  /**
+   * Runs this layer forward and the same kind of layer with other weights backward, at once.
+   *
+   * @param together whether both are packed together
+   * @return of the forward direction, and of the backward one
+   */
+  Result[] runBoth(Side side, Merged merged, boolean together, RecurrentWeights backward) {
+    int input = spec.inputSize();
+    int state = state();
+    int size = spec.hiddenSize();
+    boolean lstm = spec.cell() == RecurrentSpec.Cell.LSTM;
+    boolean batchFirst = merged == Merged.SIDE_BY_SIDE_BATCH_FIRST;
+    double[] laid = x;
+    if (batchFirst) {
+      laid = new double[x.length];
+      for (int i = 0; i < time * batch; i++) {
+        int at = (i % batch * time + i / batch) * input;
+        System.arraycopy(x, i * input, laid, at, input);
+      }
+    }
+    Operand in = bench.reals(laid);
+    Operand ends = lengths == null ? null : bench.integers(DType.INT32, lengths);
+    Operand firstHidden = hidden == null ? null : bench.reals(twice(hidden));
+    Operand firstCell = cell == null ? null : bench.reals(twice(cell));
+    Operand out = bench.output(2 * time * batch * state);
+    Operand lastHidden = bench.output(2 * batch * state);
+    Operand lastCell = lstm ? bench.output(2 * batch * size) : null;
+    Device device = side.kernels().device();
+    List<PackedRecurrent> packs = new ArrayList<>();
+    RecurrentCall[] calls = new RecurrentCall[2];
+    for (int d = 0; d < 2; d++) {
+      RecurrentCall call = new RecurrentCall();
+      calls[d] = call;
+      call.reverse = d == 1;
+      call.time = time;
+      call.batch = batch;
+      call.input = side.of(in);
+      call.inputTimeStride = batchFirst ? input : (long) batch * input;
+      call.inputRowStride = batchFirst ? (long) time * input : input;
+      call.lengths = ends == null ? null : side.of(ends);
+      call.initialHidden = half(side, firstHidden, d);
+      call.initialCell = half(side, firstCell, d);
+      call.finalHidden = half(side, lastHidden, d);
+      call.finalCell = half(side, lastCell, d);
+      switch (merged) {
+        case ONE_AFTER_THE_OTHER, ONLY_BACKWARD -> {
+          call.output = d == 0 && merged == Merged.ONLY_BACKWARD ? null : half(side, out, d);
+          call.outputTimeStride = (long) batch * state;
+          call.outputRowStride = state;
+        }
+        case SIDE_BY_SIDE, SIDE_BY_SIDE_BATCH_FIRST -> {
+          Region whole = side.of(out);
+          long from = Math.min((long) d * state * device.real().bytes(), whole.bytes());
+          call.output = new Region(whole.buffer(), whole.offset() + from, whole.bytes() - from);
+          call.outputTimeStride = 2L * state * (batchFirst ? 1 : batch);
+          call.outputRowStride = 2L * state * (batchFirst ? time : 1);
+        }
+      }
+    }
+    if (together) {
+      packs.addAll(device.pack(List.of(spec, spec), List.of(weights, backward), bench.format));
+    } else {
+      packs.add(device.pack(spec, weights, bench.format));
+      packs.add(device.pack(spec, backward, bench.format));
+    }
+    side.kernels().recurrent(packs.get(0), calls[0], packs.get(1), calls[1]);
+    double[] all = bench.download(side, out);
+    double[] allHidden = bench.download(side, lastHidden);
+    double[] allCell = lstm ? bench.download(side, lastCell) : new double[0];
+    packs.forEach(PackedRecurrent::close);
+    Result[] results = new Result[2];
+    for (int d = 0; d < 2; d++) {
+      double[] dense = new double[time * batch * state];
+      for (int i = 0; i < time * batch; i++) {
+        long at =
+            i / batch * calls[d].outputTimeStride
+                + i % batch * calls[d].outputRowStride
+                + (merged.name().startsWith("SIDE")
+                    ? (long) d * state
+                    : (long) d * time * batch * state);
+        System.arraycopy(all, (int) at, dense, i * state, state);
+      }
+      results[d] = new Result(dense, half(allHidden, d), half(allCell, d));
+    }
+    return results;
+  }
+
+  private static double[] twice(double[] values) {
+    double[] all = Arrays.copyOf(values, 2 * values.length);
+    for (int i = 0; i < values.length; i++) {
+      all[values.length + i] = -values[i];
+    }
+    return all;
+  }
+
+  private static double[] half(double[] values, int half) {
+    return Arrays.copyOfRange(values, half * values.length / 2, (half + 1) * values.length / 2);
+  }
+
+  private static Region half(Side side, Operand whole, int half) {
+    if (whole == null) {
+      return null;
+    }
+    Region region = side.of(whole);
+    long bytes = region.bytes() / 2;
+    return new Region(region.buffer(), region.offset() + half * bytes, bytes);
+  }
+
+  /** Other weights of the same kind of layer. */
+  RecurrentWeights randomWeights() {
     int size = spec.hiddenSize();
     double scale = 1 / Math.sqrt(size);
     int gates = spec.gates();

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gatun.kernel.KernelBench.Operand;
 import io.gatun.kernel.KernelBench.Side;
+import io.gatun.kernel.RecurrentCase.Merged;
 import io.gatun.kernel.RecurrentCase.Result;
 import io.gatun.kernel.RecurrentCase.Variant;
 import io.gatun.tensor.DType;
@@ -132,6 +133,24 @@ public interface RecurrentContract {
                     row(together.hidden(), b, state),
                     together.cell().length == 0 ? new double[0] : row(together.cell(), b, hidden));
             sameBits("sequence " + b + " alone", layer, expected, alone);
+          }
+          bench.clear();
+        }
+      }
+    }
+  }
+
+  @Test
+  default void bothDirectionsAtOnceAreThoseOfTheReference() {
+    try (KernelBench bench = bench("both directions")) {
+      for (Variant variant : Variant.values()) {
+        for (Merged merged : Merged.values()) {
+          RecurrentCase layer = RecurrentCase.random(bench, variant);
+          RecurrentWeights backward = layer.randomWeights();
+          Result[] expected = layer.runBoth(bench.reference, merged, false, backward);
+          Result[] got = layer.runBoth(bench.tested, merged, bench.random.nextInt(4) > 0, backward);
+          for (int d = merged == Merged.ONLY_BACKWARD ? 1 : 0; d < 2; d++) {
+            compare(layer, expected[d], got[d]);
           }
           bench.clear();
         }
