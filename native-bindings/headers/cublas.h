@@ -6,7 +6,6 @@
 
 GATUN_TYPE(int, cublasStatus_t);
 GATUN_TYPE(int, cublasOperation_t);
-GATUN_TYPE(int, cublasMath_t);
 GATUN_TYPE(int, cublasComputeType_t);
 GATUN_TYPE(int, cublasGemmAlgo_t);
 GATUN_TYPE(int, cudaDataType);
@@ -15,13 +14,8 @@ GATUN_TYPE(void *, cublasHandle_t);
 GATUN_TYPE(void *, cudaStream_t);
 #endif
 
-GATUN_CONSTANT(CUBLAS_STATUS_SUCCESS, 0);
-GATUN_CONSTANT(CUBLAS_STATUS_NOT_INITIALIZED, 1);
-GATUN_CONSTANT(CUBLAS_STATUS_ALLOC_FAILED, 3);
 GATUN_CONSTANT(CUBLAS_OP_N, 0);
 GATUN_CONSTANT(CUBLAS_OP_T, 1);
-GATUN_CONSTANT(CUBLAS_DEFAULT_MATH, 0);
-GATUN_CONSTANT(CUBLAS_PEDANTIC_MATH, 2);
 GATUN_CONSTANT(CUBLAS_COMPUTE_32F, 68);
 GATUN_CONSTANT(CUBLAS_COMPUTE_32F_FAST_16F, 74);
 GATUN_CONSTANT(CUBLAS_COMPUTE_32F_FAST_16BF, 75);
@@ -33,10 +27,7 @@ const char *cublasGetStatusName(cublasStatus_t status);
 const char *cublasGetStatusString(cublasStatus_t status);
 cublasStatus_t cublasCreate_v2(cublasHandle_t *handle);
 cublasStatus_t cublasDestroy_v2(cublasHandle_t handle);
-cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int *version);
 cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream);
-cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void *workspace, size_t bytes);
-cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode);
 cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m,
                             int n, int k, const void *alpha, const void *a, cudaDataType typeA, int lda, const void *b,
                             cudaDataType typeB, int ldb, const void *beta, void *c, cudaDataType typeC, int ldc,

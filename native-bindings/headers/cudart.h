@@ -14,11 +14,7 @@ GATUN_TYPE(void *, cudaEvent_t);
 #define GATUN_ENUM(name) enum name
 #endif
 
-GATUN_CONSTANT(cudaSuccess, 0);
 GATUN_CONSTANT(cudaErrorMemoryAllocation, 2);
-GATUN_CONSTANT(cudaErrorInsufficientDriver, 35);
-GATUN_CONSTANT(cudaErrorNoDevice, 100);
-GATUN_CONSTANT(cudaErrorNotReady, 600);
 
 GATUN_CONSTANT(cudaMemcpyHostToDevice, 1);
 GATUN_CONSTANT(cudaMemcpyDeviceToHost, 2);
@@ -26,18 +22,13 @@ GATUN_CONSTANT(cudaMemcpyDeviceToDevice, 3);
 
 GATUN_CONSTANT(cudaStreamNonBlocking, 1);
 GATUN_CONSTANT(cudaEventDisableTiming, 2);
-GATUN_CONSTANT(cudaHostAllocMapped, 2);
-GATUN_CONSTANT(cudaHostRegisterDefault, 0);
 
-GATUN_CONSTANT(cudaDevAttrMaxThreadsPerBlock, 1);
-GATUN_CONSTANT(cudaDevAttrMultiProcessorCount, 16);
 GATUN_CONSTANT(cudaDevAttrComputeCapabilityMajor, 75);
 GATUN_CONSTANT(cudaDevAttrComputeCapabilityMinor, 76);
 
 const char *cudaGetErrorName(cudaError_t error);
 const char *cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetLastError(void);
-cudaError_t cudaDriverGetVersion(int *version);
 cudaError_t cudaRuntimeGetVersion(int *version);
 cudaError_t cudaGetDeviceCount(int *count);
 cudaError_t cudaSetDevice(int device);
@@ -48,21 +39,15 @@ cudaError_t cudaMalloc(void **pointer, size_t bytes);
 cudaError_t cudaFree(void *pointer);
 cudaError_t cudaHostAlloc(void **pointer, size_t bytes, unsigned int flags);
 cudaError_t cudaFreeHost(void *pointer);
-cudaError_t cudaHostRegister(void *pointer, size_t bytes, unsigned int flags);
-cudaError_t cudaHostUnregister(void *pointer);
-cudaError_t cudaHostGetDevicePointer(void **devicePointer, void *hostPointer, unsigned int flags);
 cudaError_t cudaMemcpyAsync(void *target, const void *source, size_t bytes, GATUN_ENUM(cudaMemcpyKind) kind,
                             cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void *pointer, int value, size_t bytes, cudaStream_t stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned int flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int flags);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned int flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
-cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
-cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t begin, cudaEvent_t end);
 
 #endif

@@ -268,3 +268,26 @@ KERNEL(storeState) {
     }
   }
 }
+
+typedef struct {
+  const float *source;
+  float *target;
+  const int32_t *lengths;
+  int64_t time, batch, size, sourceTime, sourceRow, targetTime, targetRow;
+  int32_t reverse;
+} moveSequencesArgs;
+
+/*
+ * Each sequence as it is, or from its last time step to its first, and 0 behind its end: what lies there may be NaN, which
+ * times 0 is not 0.
+ */
+KERNEL(moveSequences) {
+  EACH(i, p.time * p.batch * p.size) {
+    int64_t place, j;
+    const int64_t t = divided(i, p.batch * p.size, &place);
+    const int64_t row = divided(place, p.size, &j);
+    const int64_t from = timeOf(lengthOf(p.lengths, p.time, row), t, p.reverse);
+    p.target[t * p.targetTime + row * p.targetRow + j] =
+        from < 0 ? 0 : p.source[from * p.sourceTime + row * p.sourceRow + j];
+  }
+}

@@ -300,21 +300,3 @@ KERNEL(peepholeGradient) {
     p.target[i] = (float)sum;
   }
 }
-
-typedef struct {
-  const float *input;
-  float *target;
-  const int32_t *lengths;
-  int64_t time, batch, size, timeStride, rowStride;
-} takingPartArgs;
-
-/* The input as [time, batch, size], 0 behind the sequences' ends: what lies there may be NaN, which times 0 is not 0. */
-KERNEL(takingPart) {
-  EACH(i, p.time * p.batch * p.size) {
-    int64_t place, j;
-    const int64_t t = divided(i, p.batch * p.size, &place);
-    const int64_t row = divided(place, p.size, &j);
-    const int over = t >= lengthOf(p.lengths, p.time, row);
-    p.target[i] = over ? 0 : p.input[t * p.timeStride + row * p.rowStride + j];
-  }
-}

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INVALID_VALUE = 7, NOT_SUPPORTED = 15, LOST = 14 };
+enum { INVALID_VALUE = 7, NOT_SUPPORTED = 15, LOST = 14, NOT_INITIALIZED = 1 };
 
 typedef struct {
   Handle handle;
@@ -20,7 +20,7 @@ typedef struct {
   return result
 #define NEEDS_HANDLE(name)                                                                                             \
   if (result == 0 && !standin_alive(handle, LIVE_CUBLAS)) {                                                            \
-    result = standin_fault(CUBLAS_STATUS_NOT_INITIALIZED, "%s: %p is not a handle that is alive", name, handle);      \
+    result = standin_fault(NOT_INITIALIZED, "%s: %p is not a handle that is alive", name, handle);      \
   }
 
 static const struct {
@@ -57,7 +57,7 @@ EXPORT const char *cublasGetStatusString(cublasStatus_t status) {
 EXPORT cublasStatus_t cublasCreate_v2(cublasHandle_t *handle) {
   BEGIN("cublasCreate_v2");
   if (result == 0 && !standin_bound()) {
-    result = CUBLAS_STATUS_NOT_INITIALIZED;
+    result = NOT_INITIALIZED;
   } else if (result == 0) {
     *handle = standin_create(LIVE_CUBLAS, sizeof(Blas));
   }
@@ -67,18 +67,9 @@ EXPORT cublasStatus_t cublasCreate_v2(cublasHandle_t *handle) {
 EXPORT cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
   BEGIN("cublasDestroy_v2");
   if (!standin_alive(handle, LIVE_CUBLAS)) {
-    result = standin_fault(CUBLAS_STATUS_NOT_INITIALIZED, "cublasDestroy_v2(%p): not a handle that is alive", handle);
+    result = standin_fault(NOT_INITIALIZED, "cublasDestroy_v2(%p): not a handle that is alive", handle);
   } else {
     standin_destroy(handle);
-  }
-  END;
-}
-
-EXPORT cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int *version) {
-  BEGIN("cublasGetVersion_v2");
-  (void)handle;
-  if (result == 0) {
-    *version = 120402;
   }
   END;
 }
@@ -90,24 +81,6 @@ EXPORT cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t str
     result = standin_fault(INVALID_VALUE, "cublasSetStream_v2: %p is not a stream", stream);
   } else if (result == 0) {
     ((Blas *)handle)->stream = stream;
-  }
-  END;
-}
-
-EXPORT cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void *workspace, size_t bytes) {
-  BEGIN("cublasSetWorkspace_v2");
-  NEEDS_HANDLE("cublasSetWorkspace_v2")
-  if (result == 0 && bytes > 0 && (!standin_on_device(workspace, bytes) || (uintptr_t)workspace % 256 != 0)) {
-    result = standin_fault(INVALID_VALUE, "cublasSetWorkspace_v2: %p + %zu", workspace, bytes);
-  }
-  END;
-}
-
-EXPORT cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode) {
-  BEGIN("cublasSetMathMode");
-  NEEDS_HANDLE("cublasSetMathMode")
-  if (result == 0 && mode != CUBLAS_DEFAULT_MATH && mode != CUBLAS_PEDANTIC_MATH && mode != 3) {
-    result = standin_fault(INVALID_VALUE, "cublasSetMathMode: mode %d", mode);
   }
   END;
 }

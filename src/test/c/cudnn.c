@@ -1,6 +1,6 @@
 /*
- * cuDNN: recurrent layers through the interface of version 8, as NVIDIA's documentation of cudnnRNNMode_t,
- * cudnnGetRNNWeightParams and cudnnRNNForward describes them:
+ * cuDNN: convolutions, and recurrent layers through the interface of version 8, as NVIDIA's documentation of
+ * cudnnConvolutionForward, cudnnRNNMode_t, cudnnGetRNNWeightParams and cudnnRNNForward describes them:
  *
  *   pseudo-layers      layer by layer; of two directions the forward one first
  *   LSTM               0 input, 1 forget, 2 new memory, 3 output gate; 4 to 7 the same of the recurrent weights; 8 projection
@@ -10,7 +10,7 @@
  * Where they lie in the weight space only cudnnGetRNNWeightParams tells, so here there are gaps between them. What the
  * documentation calls undefined is NaN here.
  */
-#include "cudnn_rnn.h"
+#include "cudnn_layers.h"
 #include "standin.h"
 
 #include <math.h>
@@ -38,7 +38,7 @@ typedef struct {
 
 typedef struct {
   Handle handle;
-  int cell, bias, dirs, input, hidden, projection, layers, math;
+  int cell, dirs, input, hidden, projection, layers, math;
   bool padded, set;
 } Rnn;
 
@@ -209,7 +209,7 @@ EXPORT cudnnStatus_t cudnnSetRNNDescriptor_v8(cudnnRNNDescriptor_t descriptor, c
   NEEDS(dropout, LIVE_DROPOUT_DESCRIPTOR, "cudnnSetRNNDescriptor_v8")
   if (result == 0 &&
       (algorithm != CUDNN_RNN_ALGO_STANDARD || cell < CUDNN_RNN_RELU || cell > CUDNN_GRU ||
-       (bias != CUDNN_RNN_NO_BIAS && bias != CUDNN_RNN_DOUBLE_BIAS) || direction < 0 || direction > 1 ||
+       bias != CUDNN_RNN_DOUBLE_BIAS || direction < 0 || direction > 1 ||
        input != CUDNN_LINEAR_INPUT || type != CUDNN_DATA_FLOAT || precision != CUDNN_DATA_FLOAT || inputSize < 1 ||
        hiddenSize < 1 || layers < 1 || projectionSize < 1 || projectionSize > hiddenSize ||
        (projectionSize != hiddenSize && cell != CUDNN_LSTM) || flags > 1 || !((Dropout *)dropout)->set ||
@@ -222,7 +222,6 @@ EXPORT cudnnStatus_t cudnnSetRNNDescriptor_v8(cudnnRNNDescriptor_t descriptor, c
   } else if (result == 0) {
     Rnn *rnn = descriptor;
     rnn->cell = cell;
-    rnn->bias = bias != CUDNN_RNN_NO_BIAS;
     rnn->dirs = direction == CUDNN_BIDIRECTIONAL ? 2 : 1;
     rnn->input = inputSize;
     rnn->hidden = hiddenSize;
@@ -251,7 +250,7 @@ EXPORT cudnnStatus_t cudnnSetRNNDataDescriptor(cudnnRNNDataDescriptor_t descript
                                                const int lengths[], void *paddingFill) {
   BEGIN("cudnnSetRNNDataDescriptor");
   NEEDS(descriptor, LIVE_DATA_DESCRIPTOR, "cudnnSetRNNDataDescriptor")
-  if (result == 0 && (type != CUDNN_DATA_FLOAT || layout < 0 || layout > 2 || maximumLength < 1 || batch < 1 || size < 1)) {
+  if (result == 0 && (type != CUDNN_DATA_FLOAT || (layout != CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_UNPACKED && layout != CUDNN_RNN_DATA_LAYOUT_BATCH_MAJOR_UNPACKED) || maximumLength < 1 || batch < 1 || size < 1)) {
     result = standin_fault(BAD_PARAM, "cudnnSetRNNDataDescriptor: type %d, layout %d, length %d, batch %d, size %d", type,
                            layout, maximumLength, batch, size);
   }
@@ -259,8 +258,6 @@ EXPORT cudnnStatus_t cudnnSetRNNDataDescriptor(cudnnRNNDataDescriptor_t descript
     /* The documentation lets a length be 0; libraries in the field refuse it or go wrong, so it is none here. */
     if (lengths[i] < 1 || lengths[i] > maximumLength) {
       result = standin_fault(BAD_PARAM, "cudnnSetRNNDataDescriptor: length %d is %d of %d", i, lengths[i], maximumLength);
-    } else if (layout == CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED && i > 0 && lengths[i] > lengths[i - 1]) {
-      result = standin_fault(BAD_PARAM, "cudnnSetRNNDataDescriptor: packed sequences are not in descending order");
     }
   }
   if (result == 0) {
@@ -312,7 +309,7 @@ static Place placeOf(const Rnn *rnn, int pseudo, int linear) {
       place.columns = projects ? rnn->hidden : j < gatesOf(rnn) ? inputOf(rnn, i) : stateOf(rnn);
       place.matrix = at;
       at += (size_t)place.rows * place.columns + GAP;
-      place.bias = rnn->bias && !projects ? at : 0;
+      place.bias = !projects ? at : 0;
       at += place.bias == 0 ? 0 : place.rows + GAP;
       if (i == pseudo && j == linear) {
         return place;
@@ -408,14 +405,7 @@ static size_t rowOf(const Run *run, int t, int b) {
   if (run->layout == CUDNN_RNN_DATA_LAYOUT_BATCH_MAJOR_UNPACKED) {
     return (size_t)b * run->time + t;
   }
-  if (run->layout == CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_UNPACKED) {
-    return (size_t)t * run->batch + b;
-  }
-  size_t row = b;
-  for (int i = 0; i < run->batch; i++) {
-    row += run->lengths[i] < t ? run->lengths[i] : t;
-  }
-  return row;
+  return (size_t)t * run->batch + b;
 }
 
 static int timeAt(const Run *run, int pseudo, int b, int step) {
@@ -549,8 +539,7 @@ static void forwardNow(void *arguments) {
   }
   const int width = rnn->dirs * state;
   for (int b = 0; b < run->batch; b++) {
-    const int end = run->layout == CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED ? run->lengths[b] : run->time;
-    for (int t = 0; t < end; t++) {
+    for (int t = 0; t < run->time; t++) {
       float *to = run->out + rowOf(run, t, b) * width;
       const float *from = layerOutput(run, rnn->layers - 1, t, b);
       for (int j = 0; j < width; j++) {
@@ -700,8 +689,7 @@ static void backwardNow(void *arguments) {
     wanted = swapped;
   }
   for (int b = 0; b < run->batch; b++) {
-    const int end = run->layout == CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED ? run->lengths[b] : run->time;
-    for (int t = 0; t < end; t++) {
+    for (int t = 0; t < run->time; t++) {
       for (int k = 0; k < rnn->input; k++) {
         run->dx[rowOf(run, t, b) * rnn->input + k] =
             t < run->lengths[b] ? (float)given[((size_t)t * run->batch + b) * rnn->input + k] : NAN;
@@ -808,12 +796,11 @@ static int prepare(const char *name, Run *run, const Rnn *rnn, const Data *in, c
     return standin_fault(BAD_PARAM, "%s: input of %d, output of %d, or their sequences do not fit", name, in->size, out->size);
   }
   bool ragged = false;
-  size_t rows = in->layout == CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED ? 0 : (size_t)in->time * in->batch;
+  const size_t rows = (size_t)in->time * in->batch;
   for (int b = 0; b < in->batch; b++) {
     ragged |= in->lengths[b] != in->time;
-    rows += in->layout == CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED ? in->lengths[b] : 0;
   }
-  if (ragged && !rnn->padded && in->layout != CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED) {
+  if (ragged && !rnn->padded) {
     return standin_fault(BAD_PARAM, "%s: sequences of different lengths without CUDNN_RNN_PADDED_IO_ENABLED", name);
   }
   if (deviceLengths != NULL && !standin_on_device(deviceLengths, sizeof(int32_t) * (size_t)in->batch)) {
@@ -947,6 +934,259 @@ EXPORT cudnnStatus_t cudnnRNNBackwardWeights_v8(cudnnHandle_t handle, cudnnRNNDe
       run.hx = initialHidden;
       run.dweights = weightsGradient;
       result = standin_enqueue(((Dnn *)handle)->stream, backwardWeightsNow, &run, sizeof run);
+    }
+  }
+  END;
+}
+
+// ---- convolutions ---------------------------------------------------------------------------------------------------
+
+enum { AXES = 3, CONVOLUTION_WORKSPACE = 256 };
+
+typedef struct {
+  Handle handle;
+  int count, sizes[AXES + 2];
+} Filter;
+
+typedef struct {
+  Handle handle;
+  int axes, pads[AXES], strides[AXES], dilations[AXES], groups;
+} Convolution;
+
+EXPORT cudnnStatus_t cudnnCreateFilterDescriptor(cudnnFilterDescriptor_t *descriptor) {
+  CREATE("cudnnCreateFilterDescriptor", LIVE_FILTER_DESCRIPTOR, Filter, descriptor);
+}
+
+EXPORT cudnnStatus_t cudnnDestroyFilterDescriptor(cudnnFilterDescriptor_t descriptor) {
+  DESTROY("cudnnDestroyFilterDescriptor", LIVE_FILTER_DESCRIPTOR, descriptor);
+}
+
+EXPORT cudnnStatus_t cudnnSetFilterNdDescriptor(cudnnFilterDescriptor_t descriptor, cudnnDataType_t type,
+                                                cudnnTensorFormat_t format, int count, const int sizes[]) {
+  BEGIN("cudnnSetFilterNdDescriptor");
+  NEEDS(descriptor, LIVE_FILTER_DESCRIPTOR, "cudnnSetFilterNdDescriptor")
+  if (result == 0 && (type != CUDNN_DATA_FLOAT || format != CUDNN_TENSOR_NCHW || count < 4 || count > AXES + 2)) {
+    result = standin_fault(BAD_PARAM, "cudnnSetFilterNdDescriptor: type %d, format %d, %d axes", type, format, count);
+  }
+  for (int i = 0; i < count && result == 0; i++) {
+    Filter *filter = descriptor;
+    filter->count = count;
+    filter->sizes[i] = sizes[i];
+    if (sizes[i] < 1) {
+      result = standin_fault(BAD_PARAM, "cudnnSetFilterNdDescriptor: size %d is %d", i, sizes[i]);
+    }
+  }
+  END;
+}
+
+EXPORT cudnnStatus_t cudnnCreateConvolutionDescriptor(cudnnConvolutionDescriptor_t *descriptor) {
+  BEGIN("cudnnCreateConvolutionDescriptor");
+  if (result == 0) {
+    Convolution *created = standin_create(LIVE_CONVOLUTION_DESCRIPTOR, sizeof(Convolution));
+    created->groups = 1;
+    *descriptor = created;
+  }
+  END;
+}
+
+EXPORT cudnnStatus_t cudnnDestroyConvolutionDescriptor(cudnnConvolutionDescriptor_t descriptor) {
+  DESTROY("cudnnDestroyConvolutionDescriptor", LIVE_CONVOLUTION_DESCRIPTOR, descriptor);
+}
+
+EXPORT cudnnStatus_t cudnnSetConvolutionNdDescriptor(cudnnConvolutionDescriptor_t descriptor, int axes, const int pads[],
+                                                     const int strides[], const int dilations[],
+                                                     cudnnConvolutionMode_t mode, cudnnDataType_t computed) {
+  BEGIN("cudnnSetConvolutionNdDescriptor");
+  NEEDS(descriptor, LIVE_CONVOLUTION_DESCRIPTOR, "cudnnSetConvolutionNdDescriptor")
+  if (result == 0 && (axes < 2 || axes > AXES || mode != CUDNN_CROSS_CORRELATION || computed != CUDNN_DATA_FLOAT)) {
+    result = standin_fault(BAD_PARAM, "cudnnSetConvolutionNdDescriptor: %d axes, mode %d, type %d", axes, mode, computed);
+  }
+  for (int i = 0; i < axes && result == 0; i++) {
+    Convolution *convolution = descriptor;
+    convolution->axes = axes;
+    convolution->pads[i] = pads[i];
+    convolution->strides[i] = strides[i];
+    convolution->dilations[i] = dilations[i];
+    if (pads[i] < 0 || strides[i] < 1 || dilations[i] < 1) {
+      result = standin_fault(BAD_PARAM, "cudnnSetConvolutionNdDescriptor: pad %d, stride %d, dilation %d", pads[i],
+                             strides[i], dilations[i]);
+    }
+  }
+  END;
+}
+
+EXPORT cudnnStatus_t cudnnSetConvolutionGroupCount(cudnnConvolutionDescriptor_t descriptor, int groups) {
+  BEGIN("cudnnSetConvolutionGroupCount");
+  NEEDS(descriptor, LIVE_CONVOLUTION_DESCRIPTOR, "cudnnSetConvolutionGroupCount")
+  if (result == 0) {
+    ((Convolution *)descriptor)->groups = groups;
+  }
+  END;
+}
+
+EXPORT cudnnStatus_t cudnnSetConvolutionMathType(cudnnConvolutionDescriptor_t descriptor, cudnnMathType_t math) {
+  BEGIN("cudnnSetConvolutionMathType");
+  NEEDS(descriptor, LIVE_CONVOLUTION_DESCRIPTOR, "cudnnSetConvolutionMathType")
+  if (result == 0 && (math < CUDNN_DEFAULT_MATH || math > CUDNN_FMA_MATH)) {
+    result = standin_fault(BAD_PARAM, "cudnnSetConvolutionMathType: %d", math);
+  }
+  END;
+}
+
+static size_t elementsOf(const TensorOf *tensor) {
+  size_t elements = 1;
+  for (int i = 0; i < tensor->count; i++) {
+    elements *= tensor->sizes[i];
+  }
+  return elements;
+}
+
+/* Whether sizes and strides are those of [batch, channels, axes...] without gaps, of as many axes. */
+static bool isImages(const TensorOf *tensor, int axes) {
+  int stride = 1;
+  for (int i = tensor->count - 1; i >= 0; i--) {
+    if (tensor->strides[i] != stride) {
+      return false;
+    }
+    stride *= tensor->sizes[i];
+  }
+  return tensor->count == axes + 2;
+}
+
+static int checkConvolution(const char *name, const TensorOf *x, const Filter *w, const Convolution *c, const TensorOf *y,
+                            int algorithm) {
+  if (!isImages(x, c->axes) || !isImages(y, c->axes) || w->count != c->axes + 2) {
+    return standin_fault(BAD_PARAM, "%s: input, weights and output do not have %d axes without gaps", name, c->axes);
+  }
+  bool fit = x->sizes[0] == y->sizes[0] && x->sizes[1] == w->sizes[1] * c->groups && y->sizes[1] == w->sizes[0] &&
+             w->sizes[0] % c->groups == 0;
+  for (int i = 0; i < c->axes; i++) {
+    const int reach = c->dilations[i] * (w->sizes[i + 2] - 1) + 1;
+    const int room = x->sizes[i + 2] + 2 * c->pads[i] - reach;
+    fit &= room >= 0 && y->sizes[i + 2] == 1 + room / c->strides[i];
+  }
+  if (!fit) {
+    return standin_fault(BAD_PARAM, "%s: the sizes of input, weights and output do not fit", name);
+  }
+  /* One of the two algorithms does not take every convolution. */
+  return algorithm == CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM && c->groups > 2 ? NOT_SUPPORTED : 0;
+}
+
+#define NEEDS_CONVOLUTION(name, x, w, y)                                                                               \
+  NEEDS(handle, LIVE_CUDNN, name)                                                                                      \
+  NEEDS(x, LIVE_TENSOR_DESCRIPTOR, name)                                                                               \
+  NEEDS(w, LIVE_FILTER_DESCRIPTOR, name)                                                                               \
+  NEEDS(convolution, LIVE_CONVOLUTION_DESCRIPTOR, name)                                                                \
+  NEEDS(y, LIVE_TENSOR_DESCRIPTOR, name)
+
+EXPORT cudnnStatus_t cudnnGetConvolutionForwardWorkspaceSize(cudnnHandle_t handle, const cudnnTensorDescriptor_t input,
+                                                             const cudnnFilterDescriptor_t weights,
+                                                             const cudnnConvolutionDescriptor_t convolution,
+                                                             const cudnnTensorDescriptor_t output,
+                                                             cudnnConvolutionFwdAlgo_t algorithm, size_t *bytes) {
+  BEGIN("cudnnGetConvolutionForwardWorkspaceSize");
+  NEEDS_CONVOLUTION("cudnnGetConvolutionForwardWorkspaceSize", input, weights, output)
+  if (result == 0) {
+    result = checkConvolution("cudnnGetConvolutionForwardWorkspaceSize", input, weights, convolution, output, algorithm);
+    *bytes = algorithm == CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM ? 0 : CONVOLUTION_WORKSPACE;
+  }
+  END;
+}
+
+typedef struct {
+  TensorOf in, out;
+  Filter filter;
+  Convolution how;
+  const float *x, *w;
+  float *y;
+} Images;
+
+/* Where an element of a window lies in the input, in elements; -1 in the padding. */
+static long windowAt(const Images *run, const int *at, const int *in) {
+  long place = 0;
+  for (int i = 0; i < run->how.axes; i++) {
+    const int position = at[i] * run->how.strides[i] - run->how.pads[i] + in[i] * run->how.dilations[i];
+    if (position < 0 || position >= run->in.sizes[i + 2]) {
+      return -1;
+    }
+    place = place * run->in.sizes[i + 2] + position;
+  }
+  return place;
+}
+
+/* Counts on, the last axis first; false behind the last. */
+static bool countOn(int *at, const int *sizes, int axes) {
+  for (int i = axes - 1; i >= 0; i--) {
+    if (++at[i] < sizes[i]) {
+      return true;
+    }
+    at[i] = 0;
+  }
+  return false;
+}
+
+static void convolveNow(void *arguments) {
+  const Images *run = arguments;
+  const int axes = run->how.axes;
+  const int channels = run->filter.sizes[1];
+  const int outs = run->filter.sizes[0] / run->how.groups;
+  size_t area = 1, plane = 1;
+  for (int i = 0; i < axes; i++) {
+    area *= run->filter.sizes[i + 2];
+    plane *= run->in.sizes[i + 2];
+  }
+  float *y = run->y;
+  for (int image = 0; image < run->out.sizes[0]; image++) {
+    for (int out = 0; out < run->out.sizes[1]; out++) {
+      const float *x = run->x + ((size_t)image * run->in.sizes[1] + (size_t)(out / outs) * channels) * plane;
+      const float *w = run->w + (size_t)out * channels * area;
+      int at[AXES] = {0};
+      do {
+        double sum = 0;
+        for (int channel = 0; channel < channels; channel++) {
+          int in[AXES] = {0};
+          size_t element = 0;
+          do {
+            const long place = windowAt(run, at, in);
+            sum += place < 0 ? 0 : (double)x[channel * plane + place] * w[channel * area + element];
+            element++;
+          } while (countOn(in, run->filter.sizes + 2, axes));
+        }
+        *y++ = (float)sum;
+      } while (countOn(at, run->out.sizes + 2, axes));
+    }
+  }
+}
+
+EXPORT cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void *alpha,
+                                             const cudnnTensorDescriptor_t inputDescriptor, const void *input,
+                                             const cudnnFilterDescriptor_t weightsDescriptor, const void *weights,
+                                             const cudnnConvolutionDescriptor_t convolution,
+                                             cudnnConvolutionFwdAlgo_t algorithm, void *workspace, size_t workspaceBytes,
+                                             const void *beta, const cudnnTensorDescriptor_t outputDescriptor,
+                                             void *output) {
+  BEGIN("cudnnConvolutionForward");
+  NEEDS_CONVOLUTION("cudnnConvolutionForward", inputDescriptor, weightsDescriptor, outputDescriptor)
+  if (result == 0) {
+    Images run = {.in = *(TensorOf *)inputDescriptor,
+                  .out = *(TensorOf *)outputDescriptor,
+                  .filter = *(Filter *)weightsDescriptor,
+                  .how = *(Convolution *)convolution,
+                  .x = input,
+                  .w = weights,
+                  .y = output};
+    size_t area = run.filter.sizes[0];
+    for (int i = 1; i < run.filter.count; i++) {
+      area *= run.filter.sizes[i];
+    }
+    const size_t needed = algorithm == CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM ? 0 : CONVOLUTION_WORKSPACE;
+    result = checkConvolution("cudnnConvolutionForward", &run.in, &run.filter, &run.how, &run.out, algorithm);
+    if (result == 0 && (*(const float *)alpha != 1 || *(const float *)beta != 0 || !holds(input, elementsOf(&run.in)) ||
+                        !holds(weights, area) || !holds(output, elementsOf(&run.out)) || workspaceBytes < needed ||
+                        (needed > 0 && !standin_on_device(workspace, workspaceBytes)))) {
+      result = standin_fault(BAD_PARAM, "cudnnConvolutionForward: operands or workspace reach beyond their memory");
+    } else if (result == 0) {
+      result = standin_enqueue(((Dnn *)handle)->stream, convolveNow, &run, sizeof run);
     }
   }
   END;

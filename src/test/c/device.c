@@ -20,7 +20,7 @@
 #define MOST_CALLS 256
 #define MOST_WAITING 4096
 
-enum { INVALID_VALUE = 1, INVALID_DEVICE = 101, INVALID_HANDLE = 400, OUT_OF_MEMORY = 2 };
+enum { INVALID_VALUE = 1, INVALID_DEVICE = 101, INVALID_HANDLE = 400, OUT_OF_MEMORY = 2, NO_DEVICE = 100 };
 
 // ---- one at a time, failures, counts --------------------------------------------------------------------------------
 
@@ -44,8 +44,8 @@ static struct {
 static int functionCount;
 
 static const char *const kindNames[KINDS] = {
-    "device",       "host",         "registered",         "stream",         "event",           "cublas", "cudnn",
-    "tensor-descriptor", "dropout-descriptor", "rnn-descriptor", "data-descriptor", "module"};
+    "device",       "host",         "stream",         "event",           "cublas", "cudnn",
+    "tensor-descriptor", "dropout-descriptor", "rnn-descriptor", "data-descriptor", "filter-descriptor", "convolution-descriptor", "module"};
 
 void standin_lock(void) {
   pthread_mutex_lock(&mutex);
@@ -136,7 +136,7 @@ bool standin_turned(void) {
 #define BEGIN_WITH_CONTEXT(name)                                                                                       \
   BEGIN(name);                                                                                                         \
   if (result == 0 && devices == 0) {                                                                                   \
-    result = cudaErrorNoDevice;                                                                                        \
+    result = NO_DEVICE;                                                                                        \
   }                                                                                                                    \
   bound = bound || result == 0
 
@@ -155,7 +155,6 @@ static size_t nextPage = 1;
 static size_t capacity = (size_t)1 << 30;
 static Allocation hosts[MOST_ALLOCATIONS];
 static int hostCount;
-static bool hostRegistered[MOST_ALLOCATIONS];
 static int key = -1;
 
 static void map(void) {
@@ -305,7 +304,7 @@ EXPORT cudaError_t cudaMemGetInfo(size_t *available, size_t *total) {
   END;
 }
 
-static int addHost(void *pointer, size_t bytes, bool registered) {
+static int addHost(void *pointer, size_t bytes) {
   int i = 0;
   while (i < hostCount && hosts[i].from != NULL) {
     i++;
@@ -315,19 +314,16 @@ static int addHost(void *pointer, size_t bytes, bool registered) {
   }
   hostCount = i == hostCount ? i + 1 : hostCount;
   hosts[i] = (Allocation){pointer, bytes, 0};
-  hostRegistered[i] = registered;
-  const Kind kind = registered ? LIVE_REGISTERED : LIVE_HOST;
-  live[kind]++;
-  liveBytes[kind] += (long)bytes;
+  live[LIVE_HOST]++;
+  liveBytes[LIVE_HOST] += (long)bytes;
   return 0;
 }
 
-static int removeHost(const char *function, void *pointer, bool registered) {
+static int removeHost(const char *function, void *pointer) {
   for (int i = 0; i < hostCount; i++) {
-    if (hosts[i].from == pointer && hostRegistered[i] == registered) {
-      const Kind kind = registered ? LIVE_REGISTERED : LIVE_HOST;
-      live[kind]--;
-      liveBytes[kind] -= (long)hosts[i].bytes;
+    if (hosts[i].from == pointer) {
+      live[LIVE_HOST]--;
+      liveBytes[LIVE_HOST] -= (long)hosts[i].bytes;
       hosts[i] = (Allocation){0};
       return 0;
     }
@@ -346,7 +342,7 @@ EXPORT cudaError_t cudaHostAlloc(void **pointer, size_t bytes, unsigned int flag
       result = OUT_OF_MEMORY;
     } else {
       memset(memory, 0xff, bytes);
-      result = addHost(memory, bytes, false);
+      result = addHost(memory, bytes);
       *pointer = memory;
     }
   }
@@ -359,43 +355,11 @@ EXPORT cudaError_t cudaFreeHost(void *pointer) {
   BEGIN_WITH_CONTEXT("cudaFreeHost");
   if (pointer != NULL) {
     checkNotWaiting("cudaFreeHost", pointer);
-    const int removed = removeHost("cudaFreeHost", pointer, false);
+    const int removed = removeHost("cudaFreeHost", pointer);
     if (removed == 0) {
       free(pointer);
     }
     result = removed != 0 ? removed : result;
-  }
-  END;
-}
-
-EXPORT cudaError_t cudaHostRegister(void *pointer, size_t bytes, unsigned int flags) {
-  BEGIN_WITH_CONTEXT("cudaHostRegister");
-  (void)flags;
-  if (result == 0 && (pointer == NULL || bytes == 0 || standin_device_address(pointer))) {
-    result = standin_fault(INVALID_VALUE, "cudaHostRegister(%p, %zu)", pointer, bytes);
-  } else if (result == 0 && standin_pinned(pointer, 0)) {
-    result = 712; /* cudaErrorHostMemoryAlreadyRegistered */
-  } else if (result == 0) {
-    result = addHost(pointer, bytes, true);
-  }
-  END;
-}
-
-EXPORT cudaError_t cudaHostUnregister(void *pointer) {
-  BEGIN_WITH_CONTEXT("cudaHostUnregister");
-  checkNotWaiting("cudaHostUnregister", pointer);
-  const int removed = removeHost("cudaHostUnregister", pointer, true);
-  result = removed != 0 ? removed : result;
-  END;
-}
-
-EXPORT cudaError_t cudaHostGetDevicePointer(void **devicePointer, void *hostPointer, unsigned int flags) {
-  BEGIN_WITH_CONTEXT("cudaHostGetDevicePointer");
-  (void)flags;
-  if (result == 0 && !standin_pinned(hostPointer, 0)) {
-    result = standin_fault(INVALID_VALUE, "cudaHostGetDevicePointer(%p): neither pinned nor registered", hostPointer);
-  } else if (result == 0) {
-    *devicePointer = hostPointer;
   }
   END;
 }
@@ -405,9 +369,6 @@ EXPORT cudaError_t cudaHostGetDevicePointer(void **devicePointer, void *hostPoin
 typedef struct Piece {
   struct Piece *next;
   Work work;
-  struct Event *waited;   /* nothing of the stream goes on before it has happened */
-  long waitedFor;         /* which of its records */
-  struct Stream *where;   /* and in which stream that is */
   struct Event *recorded; /* happens with this piece */
   long record;
   _Alignas(16) char arguments[];
@@ -424,13 +385,10 @@ typedef struct Event {
   Handle handle;
   long records, happened;
   Stream *stream; /* where the last record is */
-  double time;
-  bool timed;
 } Event;
 
 static Stream defaultStream;
 static Stream *streams[1024];
-static double clock_; /* pieces of work that were done, for the times of events */
 
 static Stream *streamOf(void *stream) {
   return stream == NULL ? &defaultStream : stream;
@@ -440,22 +398,15 @@ bool standin_stream(void *stream) {
   return stream == NULL || standin_alive(stream, LIVE_STREAM);
 }
 
-static void drain(Stream *stream, const Event *until, long record);
-
 /* Does the first piece of a stream. */
 static void step(Stream *stream) {
   Piece *piece = stream->first;
-  if (piece->waited != NULL && piece->waited->happened < piece->waitedFor) {
-    drain(piece->where, piece->waited, piece->waitedFor);
-  }
   stream->first = piece->next;
   stream->last = piece->next == NULL ? NULL : stream->last;
   stream->waiting--;
-  clock_ += 1e-3;
   if (piece->recorded != NULL) {
     if (piece->recorded->happened < piece->record) {
       piece->recorded->happened = piece->record;
-      piece->recorded->time = clock_;
     }
   } else if (piece->work != NULL) {
     standin_reach(true);
@@ -481,15 +432,12 @@ static void drainAll(void) {
   }
 }
 
-static int add(Stream *stream, Work work, const void *arguments, size_t bytes, Event *waited, Event *recorded) {
+static int add(Stream *stream, Work work, const void *arguments, size_t bytes, Event *recorded) {
   Piece *piece = calloc(1, sizeof *piece + bytes);
   if (piece == NULL) {
     return OUT_OF_MEMORY;
   }
   piece->work = work;
-  piece->waited = waited;
-  piece->waitedFor = waited == NULL ? 0 : waited->records;
-  piece->where = waited == NULL ? NULL : waited->stream;
   piece->recorded = recorded;
   piece->record = recorded == NULL ? 0 : recorded->records;
   if (bytes > 0) {
@@ -509,7 +457,7 @@ static int add(Stream *stream, Work work, const void *arguments, size_t bytes, E
 }
 
 int standin_enqueue(void *stream, Work work, const void *arguments, size_t bytes) {
-  return add(streamOf(stream), work, arguments, bytes, NULL, NULL);
+  return add(streamOf(stream), work, arguments, bytes, NULL);
 }
 
 EXPORT cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned int flags) {
@@ -563,24 +511,11 @@ EXPORT cudaError_t cudaDeviceSynchronize(void) {
   END;
 }
 
-EXPORT cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int flags) {
-  BEGIN_WITH_CONTEXT("cudaStreamWaitEvent");
-  (void)flags;
-  NEEDS_STREAM("cudaStreamWaitEvent")
-  if (result == 0 && !standin_alive(event, LIVE_EVENT)) {
-    result = standin_fault(INVALID_HANDLE, "cudaStreamWaitEvent: %p is not an event that is alive", event);
-  } else if (result == 0) {
-    result = add(streamOf(stream), NULL, NULL, 0, event, NULL);
-  }
-  END;
-}
-
 EXPORT cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned int flags) {
   BEGIN_WITH_CONTEXT("cudaEventCreateWithFlags");
+  (void)flags;
   if (result == 0) {
-    Event *created = standin_create(LIVE_EVENT, sizeof(Event));
-    created->timed = (flags & cudaEventDisableTiming) == 0;
-    *event = created;
+    *event = standin_create(LIVE_EVENT, sizeof(Event));
   }
   END;
 }
@@ -608,25 +543,9 @@ EXPORT cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     Event *e = event;
     e->records++;
     e->stream = streamOf(stream);
-    result = add(e->stream, NULL, NULL, 0, NULL, e);
+    result = add(e->stream, NULL, NULL, 0, e);
   }
   END;
-}
-
-EXPORT cudaError_t cudaEventQuery(cudaEvent_t event) {
-  standin_lock();
-  int result = standin_enter("cudaEventQuery", 0);
-  NEEDS_EVENT("cudaEventQuery")
-  if (result == 0) {
-    const Event *e = event;
-    if (e->happened < e->records) {
-      /* Time goes by when somebody looks. */
-      step(e->stream);
-      result = cudaErrorNotReady;
-    }
-  }
-  standin_unlock();
-  return result;
 }
 
 EXPORT cudaError_t cudaEventSynchronize(cudaEvent_t event) {
@@ -636,24 +555,6 @@ EXPORT cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     const Event *e = event;
     if (e->happened < e->records) {
       drain(e->stream, e, e->records);
-    }
-  }
-  END;
-}
-
-EXPORT cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t begin, cudaEvent_t end) {
-  BEGIN("cudaEventElapsedTime");
-  if (result == 0 && !(standin_alive(begin, LIVE_EVENT) && standin_alive(end, LIVE_EVENT))) {
-    result = standin_fault(INVALID_HANDLE, "cudaEventElapsedTime: not events that are alive");
-  } else if (result == 0) {
-    const Event *from = begin;
-    const Event *to = end;
-    if (!from->timed || !to->timed || from->records == 0 || to->records == 0) {
-      result = standin_fault(INVALID_HANDLE, "cudaEventElapsedTime: not events with times");
-    } else if (from->happened < from->records || to->happened < to->records) {
-      result = cudaErrorNotReady;
-    } else {
-      *milliseconds = (float)(to->time - from->time);
     }
   }
   END;
@@ -753,14 +654,6 @@ EXPORT cudaError_t cudaMemsetAsync(void *pointer, int value, size_t bytes, cudaS
 
 // ---- devices, versions, names ---------------------------------------------------------------------------------------
 
-EXPORT cudaError_t cudaDriverGetVersion(int *version) {
-  BEGIN("cudaDriverGetVersion");
-  if (result == 0) {
-    *version = 12040;
-  }
-  END;
-}
-
 EXPORT cudaError_t cudaRuntimeGetVersion(int *version) {
   BEGIN("cudaRuntimeGetVersion");
   if (result == 0) {
@@ -773,7 +666,7 @@ EXPORT cudaError_t cudaGetDeviceCount(int *count) {
   BEGIN("cudaGetDeviceCount");
   if (result == 0) {
     *count = devices;
-    result = devices == 0 ? cudaErrorNoDevice : 0;
+    result = devices == 0 ? NO_DEVICE : 0;
   }
   END;
 }
@@ -781,7 +674,7 @@ EXPORT cudaError_t cudaGetDeviceCount(int *count) {
 EXPORT cudaError_t cudaSetDevice(int device) {
   BEGIN("cudaSetDevice");
   if (result == 0 && (device < 0 || device >= devices)) {
-    result = devices == 0 ? cudaErrorNoDevice : INVALID_DEVICE;
+    result = devices == 0 ? NO_DEVICE : INVALID_DEVICE;
   }
   bound = bound || result == 0;
   END;
@@ -793,12 +686,6 @@ EXPORT cudaError_t cudaDeviceGetAttribute(int *value, GATUN_ENUM(cudaDeviceAttr)
     result = INVALID_DEVICE;
   } else if (result == 0) {
     switch (attribute) {
-      case cudaDevAttrMaxThreadsPerBlock:
-        *value = 1024;
-        break;
-      case cudaDevAttrMultiProcessorCount:
-        *value = 4;
-        break;
       case cudaDevAttrComputeCapabilityMajor:
         *value = 8;
         break;
@@ -833,7 +720,6 @@ static const struct {
     {400, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
     {600, "cudaErrorNotReady", "device not ready"},
     {700, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
-    {712, "cudaErrorHostMemoryAlreadyRegistered", "part or all of the requested memory range is already mapped"},
     {719, "cudaErrorLaunchFailure", "unspecified launch failure"},
 };
 

@@ -21,7 +21,6 @@
 typedef enum {
   LIVE_DEVICE,
   LIVE_HOST,
-  LIVE_REGISTERED,
   LIVE_STREAM,
   LIVE_EVENT,
   LIVE_CUBLAS,
@@ -30,6 +29,8 @@ typedef enum {
   LIVE_DROPOUT_DESCRIPTOR,
   LIVE_RNN_DESCRIPTOR,
   LIVE_DATA_DESCRIPTOR,
+  LIVE_FILTER_DESCRIPTOR,
+  LIVE_CONVOLUTION_DESCRIPTOR,
   LIVE_MODULE,
   KINDS
 } Kind;
@@ -59,13 +60,13 @@ bool standin_alive(const void *handle, Kind kind);
 /* Frees what standin_create gave. */
 void standin_destroy(void *handle);
 
-/* Whether all `bytes` bytes lie in one allocation of device memory, or of pinned or registered host memory, that is alive. */
+/* Whether all `bytes` bytes lie in one allocation of device memory, or of pinned host memory, that is alive. */
 bool standin_on_device(const void *pointer, size_t bytes);
 
 /* Whether a pointer is a device's at all. */
 bool standin_device_address(const void *pointer);
 
-/* Whether host memory is pinned or registered. */
+/* Whether host memory is pinned. */
 bool standin_pinned(const void *pointer, size_t bytes);
 
 /* Work for a stream: called later with a copy of `bytes` bytes of arguments, with access to device memory. */

@@ -2,6 +2,7 @@ package io.gatun.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Memory of the host that a device copies from and to by itself, see {@link Device#allocateHost}.
@@ -10,7 +11,7 @@ import java.util.Objects;
 public final class HostMemory implements AutoCloseable {
   private final MemorySegment segment;
   private final Runnable release;
-  private boolean closed;
+  private final AtomicBoolean closed = new AtomicBoolean();
 
   /**
    * Memory that a device made.
@@ -31,12 +32,8 @@ public final class HostMemory implements AutoCloseable {
   /** Waits for what the device still copies from or to here, and gives the memory back. */
   @Override
   public void close() {
-    synchronized (release) {
-      if (closed) {
-        return;
-      }
-      closed = true;
+    if (closed.compareAndSet(false, true)) {
+      release.run();
     }
-    release.run();
   }
 }

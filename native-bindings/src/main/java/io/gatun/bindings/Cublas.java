@@ -16,21 +16,13 @@ public final class Cublas extends Layouts {
         "cublasGetStatusString",
         "cublasCreate_v2",
         "cublasDestroy_v2",
-        "cublasGetVersion_v2",
         "cublasSetStream_v2",
-        "cublasSetWorkspace_v2",
-        "cublasSetMathMode",
         "cublasGemmEx",
         "cublasGemmStridedBatchedEx",
         "cublasGemmBatchedEx");
 
-    public static final int CUBLAS_STATUS_SUCCESS = 0;
-    public static final int CUBLAS_STATUS_NOT_INITIALIZED = 1;
-    public static final int CUBLAS_STATUS_ALLOC_FAILED = 3;
     public static final int CUBLAS_OP_N = 0;
     public static final int CUBLAS_OP_T = 1;
-    public static final int CUBLAS_DEFAULT_MATH = 0;
-    public static final int CUBLAS_PEDANTIC_MATH = 2;
     public static final int CUBLAS_COMPUTE_32F = 68;
     public static final int CUBLAS_COMPUTE_32F_FAST_16F = 74;
     public static final int CUBLAS_COMPUTE_32F_FAST_16BF = 75;
@@ -146,34 +138,6 @@ public final class Cublas extends Layouts {
         }
     }
 
-    private static class cublasGetVersion_v2 {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            C_INT,
-            C_POINTER,
-            C_POINTER
-        );
-
-        public static final MemorySegment ADDR = Libraries.find("Cublas", "cublasGetVersion_v2");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * {@snippet lang=c :
-     * cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int *version)
-     * }
-     */
-    public static int cublasGetVersion_v2(MemorySegment handle, MemorySegment version) {
-        var mh$ = cublasGetVersion_v2.HANDLE;
-        try {
-            return (int)mh$.invokeExact(handle, version);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
     private static class cublasSetStream_v2 {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             C_INT,
@@ -195,63 +159,6 @@ public final class Cublas extends Layouts {
         var mh$ = cublasSetStream_v2.HANDLE;
         try {
             return (int)mh$.invokeExact(handle, stream);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
-    private static class cublasSetWorkspace_v2 {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            C_INT,
-            C_POINTER,
-            C_POINTER,
-            C_LONG
-        );
-
-        public static final MemorySegment ADDR = Libraries.find("Cublas", "cublasSetWorkspace_v2");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * {@snippet lang=c :
-     * cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void *workspace, size_t bytes)
-     * }
-     */
-    public static int cublasSetWorkspace_v2(MemorySegment handle, MemorySegment workspace, long bytes) {
-        var mh$ = cublasSetWorkspace_v2.HANDLE;
-        try {
-            return (int)mh$.invokeExact(handle, workspace, bytes);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
-    private static class cublasSetMathMode {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            C_INT,
-            C_POINTER,
-            C_INT
-        );
-
-        public static final MemorySegment ADDR = Libraries.find("Cublas", "cublasSetMathMode");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * {@snippet lang=c :
-     * cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode)
-     * }
-     */
-    public static int cublasSetMathMode(MemorySegment handle, int mode) {
-        var mh$ = cublasSetMathMode.HANDLE;
-        try {
-            return (int)mh$.invokeExact(handle, mode);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

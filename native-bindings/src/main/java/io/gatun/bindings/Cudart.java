@@ -15,7 +15,6 @@ public final class Cudart extends Layouts {
         "cudaGetErrorName",
         "cudaGetErrorString",
         "cudaGetLastError",
-        "cudaDriverGetVersion",
         "cudaRuntimeGetVersion",
         "cudaGetDeviceCount",
         "cudaSetDevice",
@@ -26,36 +25,22 @@ public final class Cudart extends Layouts {
         "cudaFree",
         "cudaHostAlloc",
         "cudaFreeHost",
-        "cudaHostRegister",
-        "cudaHostUnregister",
-        "cudaHostGetDevicePointer",
         "cudaMemcpyAsync",
         "cudaMemsetAsync",
         "cudaStreamCreateWithFlags",
         "cudaStreamDestroy",
         "cudaStreamSynchronize",
-        "cudaStreamWaitEvent",
         "cudaEventCreateWithFlags",
         "cudaEventDestroy",
         "cudaEventRecord",
-        "cudaEventQuery",
-        "cudaEventSynchronize",
-        "cudaEventElapsedTime");
+        "cudaEventSynchronize");
 
-    public static final int cudaSuccess = 0;
     public static final int cudaErrorMemoryAllocation = 2;
-    public static final int cudaErrorInsufficientDriver = 35;
-    public static final int cudaErrorNoDevice = 100;
-    public static final int cudaErrorNotReady = 600;
     public static final int cudaMemcpyHostToDevice = 1;
     public static final int cudaMemcpyDeviceToHost = 2;
     public static final int cudaMemcpyDeviceToDevice = 3;
     public static final int cudaStreamNonBlocking = 1;
     public static final int cudaEventDisableTiming = 2;
-    public static final int cudaHostAllocMapped = 2;
-    public static final int cudaHostRegisterDefault = 0;
-    public static final int cudaDevAttrMaxThreadsPerBlock = 1;
-    public static final int cudaDevAttrMultiProcessorCount = 16;
     public static final int cudaDevAttrComputeCapabilityMajor = 75;
     public static final int cudaDevAttrComputeCapabilityMinor = 76;
 
@@ -131,33 +116,6 @@ public final class Cudart extends Layouts {
         var mh$ = cudaGetLastError.HANDLE;
         try {
             return (int)mh$.invokeExact();
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
-    private static class cudaDriverGetVersion {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            C_INT,
-            C_POINTER
-        );
-
-        public static final MemorySegment ADDR = Libraries.find("Cudart", "cudaDriverGetVersion");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * {@snippet lang=c :
-     * cudaError_t cudaDriverGetVersion(int *version)
-     * }
-     */
-    public static int cudaDriverGetVersion(MemorySegment version) {
-        var mh$ = cudaDriverGetVersion.HANDLE;
-        try {
-            return (int)mh$.invokeExact(version);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -439,91 +397,6 @@ public final class Cudart extends Layouts {
         }
     }
 
-    private static class cudaHostRegister {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            C_INT,
-            C_POINTER,
-            C_LONG,
-            C_INT
-        );
-
-        public static final MemorySegment ADDR = Libraries.find("Cudart", "cudaHostRegister");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * {@snippet lang=c :
-     * cudaError_t cudaHostRegister(void *pointer, size_t bytes, unsigned int flags)
-     * }
-     */
-    public static int cudaHostRegister(MemorySegment pointer, long bytes, int flags) {
-        var mh$ = cudaHostRegister.HANDLE;
-        try {
-            return (int)mh$.invokeExact(pointer, bytes, flags);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
-    private static class cudaHostUnregister {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            C_INT,
-            C_POINTER
-        );
-
-        public static final MemorySegment ADDR = Libraries.find("Cudart", "cudaHostUnregister");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * {@snippet lang=c :
-     * cudaError_t cudaHostUnregister(void *pointer)
-     * }
-     */
-    public static int cudaHostUnregister(MemorySegment pointer) {
-        var mh$ = cudaHostUnregister.HANDLE;
-        try {
-            return (int)mh$.invokeExact(pointer);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
-    private static class cudaHostGetDevicePointer {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            C_INT,
-            C_POINTER,
-            C_POINTER,
-            C_INT
-        );
-
-        public static final MemorySegment ADDR = Libraries.find("Cudart", "cudaHostGetDevicePointer");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * {@snippet lang=c :
-     * cudaError_t cudaHostGetDevicePointer(void **devicePointer, void *hostPointer, unsigned int flags)
-     * }
-     */
-    public static int cudaHostGetDevicePointer(MemorySegment devicePointer, MemorySegment hostPointer, int flags) {
-        var mh$ = cudaHostGetDevicePointer.HANDLE;
-        try {
-            return (int)mh$.invokeExact(devicePointer, hostPointer, flags);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
     private static class cudaMemcpyAsync {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             C_INT,
@@ -667,35 +540,6 @@ public final class Cudart extends Layouts {
         }
     }
 
-    private static class cudaStreamWaitEvent {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            C_INT,
-            C_POINTER,
-            C_POINTER,
-            C_INT
-        );
-
-        public static final MemorySegment ADDR = Libraries.find("Cudart", "cudaStreamWaitEvent");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * {@snippet lang=c :
-     * cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int flags)
-     * }
-     */
-    public static int cudaStreamWaitEvent(MemorySegment stream, MemorySegment event, int flags) {
-        var mh$ = cudaStreamWaitEvent.HANDLE;
-        try {
-            return (int)mh$.invokeExact(stream, event, flags);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
     private static class cudaEventCreateWithFlags {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             C_INT,
@@ -779,33 +623,6 @@ public final class Cudart extends Layouts {
         }
     }
 
-    private static class cudaEventQuery {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            C_INT,
-            C_POINTER
-        );
-
-        public static final MemorySegment ADDR = Libraries.find("Cudart", "cudaEventQuery");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * {@snippet lang=c :
-     * cudaError_t cudaEventQuery(cudaEvent_t event)
-     * }
-     */
-    public static int cudaEventQuery(MemorySegment event) {
-        var mh$ = cudaEventQuery.HANDLE;
-        try {
-            return (int)mh$.invokeExact(event);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
     private static class cudaEventSynchronize {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             C_INT,
@@ -826,35 +643,6 @@ public final class Cudart extends Layouts {
         var mh$ = cudaEventSynchronize.HANDLE;
         try {
             return (int)mh$.invokeExact(event);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
-    private static class cudaEventElapsedTime {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            C_INT,
-            C_POINTER,
-            C_POINTER,
-            C_POINTER
-        );
-
-        public static final MemorySegment ADDR = Libraries.find("Cudart", "cudaEventElapsedTime");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * {@snippet lang=c :
-     * cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t begin, cudaEvent_t end)
-     * }
-     */
-    public static int cudaEventElapsedTime(MemorySegment milliseconds, MemorySegment begin, MemorySegment end) {
-        var mh$ = cudaEventElapsedTime.HANDLE;
-        try {
-            return (int)mh$.invokeExact(milliseconds, begin, end);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

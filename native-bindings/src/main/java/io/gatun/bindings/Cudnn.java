@@ -35,9 +35,18 @@ public final class Cudnn extends Layouts {
         "cudnnGetRNNWeightParams",
         "cudnnRNNForward",
         "cudnnRNNBackwardData_v8",
-        "cudnnRNNBackwardWeights_v8");
+        "cudnnRNNBackwardWeights_v8",
+        "cudnnCreateFilterDescriptor",
+        "cudnnSetFilterNdDescriptor",
+        "cudnnDestroyFilterDescriptor",
+        "cudnnCreateConvolutionDescriptor",
+        "cudnnSetConvolutionNdDescriptor",
+        "cudnnSetConvolutionGroupCount",
+        "cudnnSetConvolutionMathType",
+        "cudnnDestroyConvolutionDescriptor",
+        "cudnnGetConvolutionForwardWorkspaceSize",
+        "cudnnConvolutionForward");
 
-    public static final int CUDNN_STATUS_SUCCESS = 0;
     public static final int CUDNN_DATA_FLOAT = 0;
     public static final int CUDNN_DEFAULT_MATH = 0;
     public static final int CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION = 2;
@@ -47,18 +56,22 @@ public final class Cudnn extends Layouts {
     public static final int CUDNN_RNN_TANH = 1;
     public static final int CUDNN_LSTM = 2;
     public static final int CUDNN_GRU = 3;
-    public static final int CUDNN_RNN_NO_BIAS = 0;
     public static final int CUDNN_RNN_DOUBLE_BIAS = 2;
     public static final int CUDNN_UNIDIRECTIONAL = 0;
     public static final int CUDNN_BIDIRECTIONAL = 1;
     public static final int CUDNN_LINEAR_INPUT = 0;
     public static final int CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_UNPACKED = 0;
-    public static final int CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED = 1;
     public static final int CUDNN_RNN_DATA_LAYOUT_BATCH_MAJOR_UNPACKED = 2;
     public static final int CUDNN_FWD_MODE_INFERENCE = 0;
     public static final int CUDNN_FWD_MODE_TRAINING = 1;
     public static final int CUDNN_WGRAD_MODE_ADD = 0;
     public static final int CUDNN_RNN_PADDED_IO_ENABLED = 1;
+    public static final int CUDNN_8_STATUS_NOT_SUPPORTED = 9;
+    public static final int CUDNN_9_STATUS_NOT_SUPPORTED = 3000;
+    public static final int CUDNN_TENSOR_NCHW = 0;
+    public static final int CUDNN_CROSS_CORRELATION = 1;
+    public static final int CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM = 0;
+    public static final int CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM = 1;
 
     private static class cudnnGetVersion {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
@@ -806,6 +819,306 @@ public final class Cudnn extends Layouts {
         var mh$ = cudnnRNNBackwardWeights_v8.HANDLE;
         try {
             return (int)mh$.invokeExact(handle, descriptor, mode, deviceLengths, inputDescriptor, input, hiddenDescriptor, initialHidden, outputDescriptor, output, weightBytes, weightsGradient, workspaceBytes, workspace, reserveBytes, reserve);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class cudnnCreateFilterDescriptor {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            C_INT,
+            C_POINTER
+        );
+
+        public static final MemorySegment ADDR = Libraries.find("Cudnn", "cudnnCreateFilterDescriptor");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * cudnnStatus_t cudnnCreateFilterDescriptor(cudnnFilterDescriptor_t *descriptor)
+     * }
+     */
+    public static int cudnnCreateFilterDescriptor(MemorySegment descriptor) {
+        var mh$ = cudnnCreateFilterDescriptor.HANDLE;
+        try {
+            return (int)mh$.invokeExact(descriptor);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class cudnnSetFilterNdDescriptor {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            C_INT,
+            C_POINTER,
+            C_INT,
+            C_INT,
+            C_INT,
+            C_POINTER
+        );
+
+        public static final MemorySegment ADDR = Libraries.find("Cudnn", "cudnnSetFilterNdDescriptor");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * cudnnStatus_t cudnnSetFilterNdDescriptor(cudnnFilterDescriptor_t descriptor, cudnnDataType_t type, cudnnTensorFormat_t format, int count, const int sizes[])
+     * }
+     */
+    public static int cudnnSetFilterNdDescriptor(MemorySegment descriptor, int type, int format, int count, MemorySegment sizes) {
+        var mh$ = cudnnSetFilterNdDescriptor.HANDLE;
+        try {
+            return (int)mh$.invokeExact(descriptor, type, format, count, sizes);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class cudnnDestroyFilterDescriptor {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            C_INT,
+            C_POINTER
+        );
+
+        public static final MemorySegment ADDR = Libraries.find("Cudnn", "cudnnDestroyFilterDescriptor");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * cudnnStatus_t cudnnDestroyFilterDescriptor(cudnnFilterDescriptor_t descriptor)
+     * }
+     */
+    public static int cudnnDestroyFilterDescriptor(MemorySegment descriptor) {
+        var mh$ = cudnnDestroyFilterDescriptor.HANDLE;
+        try {
+            return (int)mh$.invokeExact(descriptor);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class cudnnCreateConvolutionDescriptor {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            C_INT,
+            C_POINTER
+        );
+
+        public static final MemorySegment ADDR = Libraries.find("Cudnn", "cudnnCreateConvolutionDescriptor");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * cudnnStatus_t cudnnCreateConvolutionDescriptor(cudnnConvolutionDescriptor_t *descriptor)
+     * }
+     */
+    public static int cudnnCreateConvolutionDescriptor(MemorySegment descriptor) {
+        var mh$ = cudnnCreateConvolutionDescriptor.HANDLE;
+        try {
+            return (int)mh$.invokeExact(descriptor);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class cudnnSetConvolutionNdDescriptor {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            C_INT,
+            C_POINTER,
+            C_INT,
+            C_POINTER,
+            C_POINTER,
+            C_POINTER,
+            C_INT,
+            C_INT
+        );
+
+        public static final MemorySegment ADDR = Libraries.find("Cudnn", "cudnnSetConvolutionNdDescriptor");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * cudnnStatus_t cudnnSetConvolutionNdDescriptor(cudnnConvolutionDescriptor_t descriptor, int axes, const int pads[], const int strides[], const int dilations[], cudnnConvolutionMode_t mode, cudnnDataType_t computed)
+     * }
+     */
+    public static int cudnnSetConvolutionNdDescriptor(MemorySegment descriptor, int axes, MemorySegment pads, MemorySegment strides, MemorySegment dilations, int mode, int computed) {
+        var mh$ = cudnnSetConvolutionNdDescriptor.HANDLE;
+        try {
+            return (int)mh$.invokeExact(descriptor, axes, pads, strides, dilations, mode, computed);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class cudnnSetConvolutionGroupCount {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            C_INT,
+            C_POINTER,
+            C_INT
+        );
+
+        public static final MemorySegment ADDR = Libraries.find("Cudnn", "cudnnSetConvolutionGroupCount");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * cudnnStatus_t cudnnSetConvolutionGroupCount(cudnnConvolutionDescriptor_t descriptor, int groups)
+     * }
+     */
+    public static int cudnnSetConvolutionGroupCount(MemorySegment descriptor, int groups) {
+        var mh$ = cudnnSetConvolutionGroupCount.HANDLE;
+        try {
+            return (int)mh$.invokeExact(descriptor, groups);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class cudnnSetConvolutionMathType {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            C_INT,
+            C_POINTER,
+            C_INT
+        );
+
+        public static final MemorySegment ADDR = Libraries.find("Cudnn", "cudnnSetConvolutionMathType");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * cudnnStatus_t cudnnSetConvolutionMathType(cudnnConvolutionDescriptor_t descriptor, cudnnMathType_t math)
+     * }
+     */
+    public static int cudnnSetConvolutionMathType(MemorySegment descriptor, int math) {
+        var mh$ = cudnnSetConvolutionMathType.HANDLE;
+        try {
+            return (int)mh$.invokeExact(descriptor, math);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class cudnnDestroyConvolutionDescriptor {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            C_INT,
+            C_POINTER
+        );
+
+        public static final MemorySegment ADDR = Libraries.find("Cudnn", "cudnnDestroyConvolutionDescriptor");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * cudnnStatus_t cudnnDestroyConvolutionDescriptor(cudnnConvolutionDescriptor_t descriptor)
+     * }
+     */
+    public static int cudnnDestroyConvolutionDescriptor(MemorySegment descriptor) {
+        var mh$ = cudnnDestroyConvolutionDescriptor.HANDLE;
+        try {
+            return (int)mh$.invokeExact(descriptor);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class cudnnGetConvolutionForwardWorkspaceSize {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            C_INT,
+            C_POINTER,
+            C_POINTER,
+            C_POINTER,
+            C_POINTER,
+            C_POINTER,
+            C_INT,
+            C_POINTER
+        );
+
+        public static final MemorySegment ADDR = Libraries.find("Cudnn", "cudnnGetConvolutionForwardWorkspaceSize");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * cudnnStatus_t cudnnGetConvolutionForwardWorkspaceSize(cudnnHandle_t handle, const cudnnTensorDescriptor_t input, const cudnnFilterDescriptor_t weights, const cudnnConvolutionDescriptor_t convolution, const cudnnTensorDescriptor_t output, cudnnConvolutionFwdAlgo_t algorithm, size_t *bytes)
+     * }
+     */
+    public static int cudnnGetConvolutionForwardWorkspaceSize(MemorySegment handle, MemorySegment input, MemorySegment weights, MemorySegment convolution, MemorySegment output, int algorithm, MemorySegment bytes) {
+        var mh$ = cudnnGetConvolutionForwardWorkspaceSize.HANDLE;
+        try {
+            return (int)mh$.invokeExact(handle, input, weights, convolution, output, algorithm, bytes);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class cudnnConvolutionForward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            C_INT,
+            C_POINTER,
+            C_POINTER,
+            C_POINTER,
+            C_POINTER,
+            C_POINTER,
+            C_POINTER,
+            C_POINTER,
+            C_INT,
+            C_POINTER,
+            C_LONG,
+            C_POINTER,
+            C_POINTER,
+            C_POINTER
+        );
+
+        public static final MemorySegment ADDR = Libraries.find("Cudnn", "cudnnConvolutionForward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void *alpha, const cudnnTensorDescriptor_t inputDescriptor, const void *input, const cudnnFilterDescriptor_t weightsDescriptor, const void *weights, const cudnnConvolutionDescriptor_t convolution, cudnnConvolutionFwdAlgo_t algorithm, void *workspace, size_t workspaceBytes, const void *beta, const cudnnTensorDescriptor_t outputDescriptor, void *output)
+     * }
+     */
+    public static int cudnnConvolutionForward(MemorySegment handle, MemorySegment alpha, MemorySegment inputDescriptor, MemorySegment input, MemorySegment weightsDescriptor, MemorySegment weights, MemorySegment convolution, int algorithm, MemorySegment workspace, long workspaceBytes, MemorySegment beta, MemorySegment outputDescriptor, MemorySegment output) {
+        var mh$ = cudnnConvolutionForward.HANDLE;
+        try {
+            return (int)mh$.invokeExact(handle, alpha, inputDescriptor, input, weightsDescriptor, weights, convolution, algorithm, workspace, workspaceBytes, beta, outputDescriptor, output);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -6,6 +6,7 @@ import io.gatun.bindings.Driver;
 import io.gatun.kernel.Buffer;
 import io.gatun.kernel.ConvolutionSpec;
 import io.gatun.kernel.Device;
+import io.gatun.kernel.HostMemory;
 import io.gatun.kernel.Kernels;
 import io.gatun.kernel.PackedConvolution;
 import io.gatun.kernel.PackedEmbedding;
@@ -21,6 +22,9 @@ import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -50,6 +54,10 @@ public final class CudaDevice implements Device {
   private OwnKernels kernels;
   private boolean keptOpen;
   private boolean closed;
+
+  /** What {@link #allocateHost} made: addresses and sizes in bytes. */
+  private final ConcurrentSkipListMap<Long, Long> pinned = new ConcurrentSkipListMap<>();
+
   private final AtomicBoolean complained = new AtomicBoolean();
 
   /**
@@ -234,6 +242,33 @@ public final class CudaDevice implements Device {
     }
   }
 
+  @Override
+  public HostMemory allocateHost(long bytes) {
+    if (bytes < 0) {
+      throw new IllegalArgumentException(
+          name() + ": " + bytes + " bytes asked for, expected 0 or more");
+    }
+    PinnedMemory memory = new PinnedMemory(this, Math.max(bytes, 1));
+    MemorySegment segment = memory.segment().asSlice(0, bytes).fill((byte) 0);
+    pinned.put(segment.address(), bytes);
+    return new HostMemory(
+        segment,
+        () -> {
+          if (usable()) {
+            released("cudaDeviceSynchronize", Cudart.cudaDeviceSynchronize());
+          }
+          pinned.remove(segment.address());
+          memory.close();
+        });
+  }
+
+  /** Whether all of some host memory is page-locked by {@link #allocateHost}. */
+  boolean isPinned(MemorySegment memory) {
+    Map.Entry<Long, Long> below = pinned.floorEntry(memory.address());
+    return below != null
+        && memory.address() + memory.byteSize() <= below.getKey() + below.getValue();
+  }
+
   /** Nothing is wrapped: a kernel that reads the host's memory waits for every line of it. */
   @Override
   public Buffer wrap(MemorySegment memory) {
@@ -281,6 +316,13 @@ public final class CudaDevice implements Device {
   @Override
   public PackedRecurrent pack(RecurrentSpec spec, RecurrentWeights weights, WeightFormat format) {
     return CudaRecurrent.pack(this, spec, weights, format);
+  }
+
+  @Override
+  public List<PackedRecurrent> pack(
+      List<RecurrentSpec> specs, List<RecurrentWeights> weights, WeightFormat format) {
+    List<PackedRecurrent> both = CudaRecurrent.packBoth(this, specs, weights, format);
+    return both != null ? both : Device.super.pack(specs, weights, format);
   }
 
   @Override

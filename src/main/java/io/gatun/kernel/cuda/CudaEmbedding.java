@@ -17,11 +17,16 @@ final class CudaEmbedding implements PackedEmbedding, Door.Owned {
   private final long rows;
   final CudaBuffer products;
 
-  private CudaEmbedding(CudaDevice device, CudaRecurrent layer, long rows, CudaBuffer products) {
+  /** The rows as they are, where cuDNN runs the layer; {@code null} else. */
+  final CudaBuffer table;
+
+  private CudaEmbedding(
+      CudaDevice device, CudaRecurrent layer, long rows, CudaBuffer products, CudaBuffer table) {
     this.device = device;
     this.layer = layer;
     this.rows = rows;
     this.products = products;
+    this.table = table;
   }
 
   static CudaEmbedding pack(CudaDevice device, PackedRecurrent packed, Tensor table) {
@@ -34,26 +39,27 @@ final class CudaEmbedding implements PackedEmbedding, Door.Owned {
     int rows = Packing.size("rows of the table", table.dim(0));
     int columns = spec.gates() * spec.hiddenSize();
     CudaBuffer products = null;
+    CudaBuffer values = null;
     try (Arena arena = Arena.ofConfined();
         Order order = new Order(device)) {
-      CudaBuffer values = Packing.upload(device, Packing.plain(arena, "table", table));
-      try {
-        products = device.take((long) rows * columns * Float.BYTES);
-        long input0 = layer.input.address();
-        order.products.multiply(values.address(), input0, rows, input, columns, products.address());
-        if (spec.layerNormalised()) {
-          RecurrentRun.normalise(
-              order, spec, products.address(), rows, columns, layer.normalisation, 0);
-        }
-        order.synchronize();
-      } finally {
-        values.close();
+      values = Packing.upload(device, Packing.plain(arena, "table", table));
+      products = device.take((long) rows * columns * Float.BYTES);
+      long input0 = layer.input.address();
+      order.products.multiply(values.address(), input0, rows, input, columns, products.address());
+      if (spec.layerNormalised()) {
+        RecurrentRun.normalise(
+            order, spec, products.address(), rows, columns, layer.normalisation, 0);
       }
-      return new CudaEmbedding(device, layer, rows, products);
+      order.synchronize();
     } catch (RuntimeException | Error e) {
-      Packing.close(products);
+      Packing.close(products, values);
       throw e;
     }
+    if (layer.alone() == null) {
+      values.close();
+      values = null;
+    }
+    return new CudaEmbedding(device, layer, rows, products, values);
   }
 
   @Override
@@ -68,11 +74,11 @@ final class CudaEmbedding implements PackedEmbedding, Door.Owned {
 
   @Override
   public long bytes() {
-    return products.bytes();
+    return Packing.bytes(products, table);
   }
 
   @Override
   public void close() {
-    products.close();
+    Packing.close(products, table);
   }
 }

@@ -42,6 +42,7 @@ final class CudaKernels implements Kernels {
   private final RecurrentRun recurrence;
   private final Windows windows;
   private final RecurrentRun.Operands operands = new RecurrentRun.Operands();
+  private final RecurrentRun.Operands backward = new RecurrentRun.Operands();
   private CudaTraining training;
   private boolean closed;
 
@@ -534,6 +535,22 @@ final class CudaKernels implements Kernels {
   @Override
   public void recurrent(PackedRecurrent layer, RecurrentCall call) {
     begin();
+    recurrence.run(check(layer, call, operands), call, operands);
+  }
+
+  @Override
+  public void recurrent(
+      PackedRecurrent forward,
+      RecurrentCall forwardCall,
+      PackedRecurrent back,
+      RecurrentCall backCall) {
+    begin();
+    CudaRecurrent first = check(forward, forwardCall, operands);
+    CudaRecurrent second = check(back, backCall, backward);
+    recurrence.run(first, forwardCall, operands, second, backCall, backward);
+  }
+
+  private CudaRecurrent check(PackedRecurrent layer, RecurrentCall call, RecurrentRun.Operands to) {
     CudaRecurrent weights = door.own(CudaRecurrent.class, "layer", layer);
     if (call.embedding != null) {
       CudaEmbedding embedding = door.own(CudaEmbedding.class, "embedding", call.embedding);
@@ -541,8 +558,8 @@ final class CudaKernels implements Kernels {
         throw new IllegalArgumentException("embedding: it was packed for another layer");
       }
     }
-    check(weights.spec(), call, operands);
-    recurrence.run(weights, call, operands);
+    check(weights.spec(), call, to);
+    return weights;
   }
 
   /** The checks at the door of a recurrent layer. */
@@ -989,7 +1006,9 @@ final class CudaKernels implements Kernels {
   public void close() {
     if (!closed) {
       closed = true;
-      recurrence.close();
+      if (training != null) {
+        training.close();
+      }
       order.close();
     }
   }

@@ -14,7 +14,7 @@ import io.gatun.kernel.scalar.DropoutMask;
 import io.gatun.tensor.DType;
 
 /** The operations of training, in the order of work of the kernels they belong to. */
-final class CudaTraining implements TrainingKernels {
+final class CudaTraining implements TrainingKernels, AutoCloseable {
   private final CudaKernels kernels;
   private final Order order;
   private final Launch launch;
@@ -543,5 +543,10 @@ final class CudaTraining implements TrainingKernels {
     operands.projectionGradient =
         door.outRealsIf(
             "projection's gradient", layer.projectionGradient, spec.projectionSize() * hidden);
+  }
+
+  @Override
+  public void close() {
+    recurrence.close();
   }
 }

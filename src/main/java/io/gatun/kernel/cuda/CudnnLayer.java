@@ -4,14 +4,17 @@ import io.gatun.bindings.Cudnn;
 import io.gatun.kernel.Activation;
 import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.RecurrentSpec.Cell;
+import io.gatun.tensor.DType;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
- * A recurrent layer as cuDNN has it: what kind it is, and its weights in cuDNN's own order, which
- * cuDNN tells place by place. Shared by threads; nothing of it changes.
+ * A recurrent layer as cuDNN has it, in one direction or in both: what kind it is, and its weights
+ * in cuDNN's own order, which cuDNN tells place by place. Shared by threads; nothing of it changes.
  */
 final class CudnnLayer implements AutoCloseable {
   /** Our gate of each of cuDNN's: it has i, f, c, o where we have i, o, f, c; and r, z, n. */
@@ -25,6 +28,8 @@ final class CudnnLayer implements AutoCloseable {
 
   private final CudaDevice device;
   private final RecurrentSpec spec;
+  private final int directions;
+  private final List<List<Place>> places = new ArrayList<>();
   private MemorySegment dropout;
   private MemorySegment descriptor;
   private CudaBuffer weights;
@@ -48,7 +53,7 @@ final class CudnnLayer implements AutoCloseable {
   }
 
   /**
-   * Makes the layer of weights on the host.
+   * One direction's weights on the host.
    *
    * @param input {@code [input, gates × hidden]}
    * @param recurrent {@code [state, gates × hidden]}
@@ -56,16 +61,47 @@ final class CudnnLayer implements AutoCloseable {
    * @param recurrentBias {@code [gates × hidden]}, or {@code null}
    * @param projection {@code [hidden, projection]}, or {@code null}
    */
-  CudnnLayer(
-      CudaDevice device,
-      RecurrentSpec spec,
-      Tensor input,
-      Tensor recurrent,
-      Tensor inputBias,
-      Tensor recurrentBias,
-      Tensor projection) {
+  record Weights(
+      Tensor input, Tensor recurrent, Tensor inputBias, Tensor recurrentBias, Tensor projection) {}
+
+  /**
+   * Makes the layer.
+   *
+   * @param all the forward direction's weights, and the backward direction's where there are both
+   */
+  CudnnLayer(CudaDevice device, RecurrentSpec spec, Weights... all) {
+    this(device, spec, all.length);
+    try (Arena arena = Arena.ofConfined();
+        Setup setup = new Setup(device)) {
+      MemorySegment host = arena.allocate(Math.max(weights.bytes(), 1), 64);
+      for (int d = 0; d < directions; d++) {
+        for (Place place : places.get(d)) {
+          Tensor values = values(all[d], place);
+          if (values != null) {
+            Tensor.wrap(
+                    host.asSlice(place.offset, place.count * Float.BYTES),
+                    DType.FLOAT32,
+                    values.shape().dims())
+                .copyFrom(values);
+          }
+        }
+      }
+      setup.upload(host, weights, weights.bytes());
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  /** A layer of one direction whose weights are put where they belong before each run. */
+  static CudnnLayer trained(CudaDevice device, RecurrentSpec spec) {
+    return new CudnnLayer(device, spec, 1);
+  }
+
+  private CudnnLayer(CudaDevice device, RecurrentSpec spec, int directions) {
     this.device = device;
     this.spec = spec;
+    this.directions = directions;
     device.makeCurrent();
     MemorySegment handle = null;
     try (Arena arena = Arena.ofConfined();
@@ -76,32 +112,55 @@ final class CudnnLayer implements AutoCloseable {
       Calls.cudnn(
           "cudnnGetRNNWeightSpaceSize", Cudnn.cudnnGetRNNWeightSpaceSize(handle, descriptor, size));
       weights = device.take(size.get(ValueLayout.JAVA_LONG, 0));
-      MemorySegment host = arena.allocate(Math.max(weights.bytes(), 1), 64);
-      Filling filling = new Filling(arena, handle, host);
-      try {
-        int[] gates =
-            switch (spec.cell()) {
-              case RNN -> RNN_GATES;
-              case GRU -> GRU_GATES;
-              case LSTM -> LSTM_GATES;
-            };
-        for (int i = 0; i < gates.length; i++) {
-          filling.fill(i, gate(input, gates[i]), part(inputBias, gates[i]));
-          filling.fill(i + gates.length, gate(recurrent, gates[i]), part(recurrentBias, gates[i]));
+      try (Asking asking = new Asking(arena, handle)) {
+        for (int d = 0; d < directions; d++) {
+          places.add(asking.places(d));
         }
-        if (projection != null) {
-          filling.fill(PROJECTION, projection.transpose(1, 0), null);
-        }
-      } finally {
-        filling.close();
       }
-      setup.upload(host, weights, weights.bytes());
     } catch (RuntimeException | Error e) {
       close();
       throw e;
     } finally {
       destroyHandle(device, handle);
     }
+  }
+
+  /** What lies in a place of cuDNN's weights. */
+  enum Kind {
+    INPUT,
+    RECURRENT,
+    INPUT_BIAS,
+    RECURRENT_BIAS,
+    PROJECTION
+  }
+
+  /**
+   * A place in cuDNN's weights.
+   *
+   * @param gate which of our gates; 0 for the projection
+   * @param offset in bytes
+   * @param count of float32
+   */
+  record Place(Kind kind, int gate, long offset, long count) {}
+
+  /** What a place holds, in the shape that it has there; {@code null} where there is nothing. */
+  private Tensor values(Weights all, Place place) {
+    return switch (place.kind) {
+      case INPUT -> gate(all.input, place.gate);
+      case RECURRENT -> gate(all.recurrent, place.gate);
+      case INPUT_BIAS -> part(all.inputBias, place.gate);
+      case RECURRENT_BIAS -> part(all.recurrentBias, place.gate);
+      case PROJECTION -> all.projection.transpose(1, 0);
+    };
+  }
+
+  /** Our gate of each of cuDNN's. */
+  private static int[] gates(Cell cell) {
+    return switch (cell) {
+      case RNN -> RNN_GATES;
+      case GRU -> GRU_GATES;
+      case LSTM -> LSTM_GATES;
+    };
   }
 
   /** A gate's columns as {@code [hidden, size]}. */
@@ -168,7 +227,7 @@ final class CudnnLayer implements AutoCloseable {
             Cudnn.CUDNN_RNN_ALGO_STANDARD,
             mode,
             Cudnn.CUDNN_RNN_DOUBLE_BIAS,
-            Cudnn.CUDNN_UNIDIRECTIONAL,
+            directions == 2 ? Cudnn.CUDNN_BIDIRECTIONAL : Cudnn.CUDNN_UNIDIRECTIONAL,
             Cudnn.CUDNN_LINEAR_INPUT,
             Cudnn.CUDNN_DATA_FLOAT,
             Cudnn.CUDNN_DATA_FLOAT,
@@ -181,17 +240,15 @@ final class CudnnLayer implements AutoCloseable {
             Cudnn.CUDNN_RNN_PADDED_IO_ENABLED));
   }
 
-  /** Puts weights to where cuDNN wants them, in a copy on the host of the memory it will read. */
-  private final class Filling {
+  /** Asks cuDNN where weights belong. */
+  private final class Asking implements AutoCloseable {
     private final MemorySegment handle;
-    private final MemorySegment host;
     private final MemorySegment pointers;
     private final MemorySegment sizes;
     private final MemorySegment[] shapes = new MemorySegment[2];
 
-    Filling(Arena arena, MemorySegment handle, MemorySegment host) {
+    Asking(Arena arena, MemorySegment handle) {
       this.handle = handle;
-      this.host = host;
       pointers = arena.allocate(2L * Long.BYTES, Long.BYTES);
       sizes = arena.allocate(16L * Integer.BYTES, Integer.BYTES);
       try {
@@ -205,43 +262,60 @@ final class CudnnLayer implements AutoCloseable {
       }
     }
 
-    void fill(int number, Tensor matrix, Tensor bias) {
-      MemorySegment matrixAt = pointers.asSlice(0, Long.BYTES);
-      MemorySegment biasAt = pointers.asSlice(Long.BYTES, Long.BYTES);
+    /** A direction's places: in cuDNN's words those of a pseudo-layer, forward before backward. */
+    List<Place> places(int direction) {
+      List<Place> all = new ArrayList<>();
+      int[] gates = gates(spec.cell());
+      long hidden = spec.hiddenSize();
+      for (int i = 0; i < gates.length; i++) {
+        int gate = gates[i];
+        ask(direction, i);
+        all.add(place(Kind.INPUT, gate, 0, hidden * spec.inputSize()));
+        all.add(place(Kind.INPUT_BIAS, gate, 1, hidden));
+        ask(direction, i + gates.length);
+        all.add(place(Kind.RECURRENT, gate, 0, hidden * spec.stateSize()));
+        all.add(place(Kind.RECURRENT_BIAS, gate, 1, hidden));
+      }
+      if (spec.projectionSize() > 0) {
+        ask(direction, PROJECTION);
+        all.add(place(Kind.PROJECTION, 0, 0, hidden * spec.projectionSize()));
+      }
+      return all;
+    }
+
+    private void ask(int direction, int number) {
       Calls.cudnn(
           "cudnnGetRNNWeightParams",
           Cudnn.cudnnGetRNNWeightParams(
               handle,
               descriptor,
-              0,
+              direction,
               weights.bytes(),
               MemorySegment.ofAddress(weights.address()),
               number,
               shapes[0],
-              matrixAt,
+              pointers.asSlice(0, Long.BYTES),
               shapes[1],
-              biasAt));
-      put(matrixAt.get(ValueLayout.JAVA_LONG, 0), shapes[0], matrix, "matrix " + number);
-      if (bias != null) {
-        put(biasAt.get(ValueLayout.JAVA_LONG, 0), shapes[1], bias, "bias " + number);
-      }
+              pointers.asSlice(Long.BYTES, Long.BYTES)));
     }
 
-    private void put(long address, MemorySegment shape, Tensor values, String what) {
+    /** The matrix (0) or the bias (1) that was asked for. */
+    private Place place(Kind kind, int gate, int which, long expected) {
       MemorySegment type = sizes.asSlice(0, Integer.BYTES);
       MemorySegment count = sizes.asSlice(Integer.BYTES, Integer.BYTES);
       MemorySegment dims = sizes.asSlice(2L * Integer.BYTES, 3L * Integer.BYTES);
       MemorySegment strides = sizes.asSlice(8L * Integer.BYTES, 3L * Integer.BYTES);
       Calls.cudnn(
           "cudnnGetTensorNdDescriptor",
-          Cudnn.cudnnGetTensorNdDescriptor(shape, 3, type, count, dims, strides));
+          Cudnn.cudnnGetTensorNdDescriptor(shapes[which], 3, type, count, dims, strides));
       long elements = 1;
       for (int i = 0; i < 3; i++) {
         elements *= dims.getAtIndex(ValueLayout.JAVA_INT, i);
       }
+      long address = pointers.get(ValueLayout.JAVA_LONG, (long) which * Long.BYTES);
       long offset = address - weights.address();
       if (address == 0
-          || elements != values.elements()
+          || elements != expected
           || offset < 0
           || offset > weights.bytes() - elements * Float.BYTES) {
         throw new IllegalStateException(
@@ -250,19 +324,17 @@ final class CudnnLayer implements AutoCloseable {
                 + " numbers at "
                 + offset
                 + " of its weights, the layer's "
-                + what
+                + kind
+                + " of gate "
+                + gate
                 + " has "
-                + values.elements());
+                + expected);
       }
-      Tensor.wrap(host.asSlice(offset, elements * Float.BYTES), weightType(), values.shape().dims())
-          .copyFrom(values);
+      return new Place(kind, gate, offset, elements);
     }
 
-    private static io.gatun.tensor.DType weightType() {
-      return io.gatun.tensor.DType.FLOAT32;
-    }
-
-    void close() {
+    @Override
+    public void close() {
       for (MemorySegment shape : shapes) {
         if (shape != null && device.usable()) {
           released(
@@ -274,6 +346,16 @@ final class CudnnLayer implements AutoCloseable {
 
   RecurrentSpec spec() {
     return spec;
+  }
+
+  /** 1, or 2 for forward and backward at once. */
+  int directions() {
+    return directions;
+  }
+
+  /** Where the forward direction's weights lie. */
+  List<Place> places() {
+    return places.get(0);
   }
 
   MemorySegment descriptor() {

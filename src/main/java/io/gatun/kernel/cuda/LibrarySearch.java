@@ -7,9 +7,14 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
 import java.net.URL;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFileAttributes;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -189,7 +194,7 @@ final class LibrarySearch {
     String user = System.getProperty("user.name");
     Path folder = Path.of(System.getProperty("java.io.tmpdir"), "gatun-cuda-" + user);
     try {
-      Files.createDirectories(folder);
+      own(folder);
       for (String companion : COMPANIONS.getOrDefault(soname, List.of())) {
         unpack(loader.getResource(RESOURCES + companion), folder.resolve(companion));
       }
@@ -199,6 +204,32 @@ final class LibrarySearch {
       return null;
     }
     return inFolder(folder.toString(), soname, functions);
+  }
+
+  /**
+   * Makes a folder that nobody else can write into, or sees that it is one: what lies there is
+   * loaded.
+   */
+  private static void own(Path folder) throws IOException {
+    var onlyOurs =
+        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+    try {
+      Files.createDirectory(folder, onlyOurs);
+    } catch (FileAlreadyExistsException e) {
+      var found =
+          Files.readAttributes(folder, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+      Path ours = Files.createTempFile("gatun", null);
+      try {
+        if (!found.isDirectory()
+            || !found.owner().equals(Files.getOwner(ours))
+            || found.permissions().contains(PosixFilePermission.GROUP_WRITE)
+            || found.permissions().contains(PosixFilePermission.OTHERS_WRITE)) {
+          throw new IOException("it is not a folder that only this user can write into");
+        }
+      } finally {
+        Files.delete(ours);
+      }
+    }
   }
 
   /** Unpacks a resource, if it is there and not unpacked yet: the file has its size. */

@@ -25,6 +25,15 @@ final class Order implements AutoCloseable {
     LENGTHS,
     LAYER_INPUT,
     LAYER_OUTPUT,
+    TOKENS,
+    GATHERED,
+    LAST_HIDDEN,
+    LAST_CELL,
+    OUTPUT_GRADIENT,
+    INPUT_GRADIENT,
+    TURNED_GRADIENT,
+    CUDNN_WEIGHTS_GRADIENT,
+    RESERVE,
     WX,
     HR,
     HIDDEN,
@@ -57,6 +66,7 @@ final class Order implements AutoCloseable {
   private final Known[] known = new Known[KNOWN];
   private int nextKnown;
   private Stage stage;
+  private CudnnOrder cudnn;
   private PinnedMemory back;
 
   /** Whole numbers that the host sent: true as long as nobody wrote there since. */
@@ -123,7 +133,10 @@ final class Order implements AutoCloseable {
     }
   }
 
-  /** Sends native memory to the device; it may be written over when this returns. */
+  /**
+   * Sends native memory to the device; it may be written over when this returns, unless the device
+   * has it page-locked.
+   */
   void send(MemorySegment source, long target, long bytes) {
     if (bytes == 0) {
       return;
@@ -134,8 +147,10 @@ final class Order implements AutoCloseable {
       stage.send(room, target);
     } else {
       copy(source, MemorySegment.ofAddress(target), bytes, Cudart.cudaMemcpyHostToDevice);
-      // Pinned memory is read later, other memory may be.
-      synchronize();
+      if (!device.isPinned(source.asSlice(0, bytes))) {
+        // It may be read later.
+        synchronize();
+      }
     }
   }
 
@@ -185,6 +200,14 @@ final class Order implements AutoCloseable {
 
   void synchronize() {
     Calls.cuda("cudaStreamSynchronize", Cudart.cudaStreamSynchronize(stream));
+  }
+
+  /** What cuDNN has of this order. */
+  CudnnOrder cudnn() {
+    if (cudnn == null) {
+      cudnn = new CudnnOrder(this);
+    }
+    return cudnn;
   }
 
   // ---- what the host knows --------------------------------------------------------------------
@@ -276,6 +299,10 @@ final class Order implements AutoCloseable {
       device.released("cudaStreamSynchronize", Cudart.cudaStreamSynchronize(stream));
     }
     products.close();
+    if (cudnn != null) {
+      cudnn.close();
+      cudnn = null;
+    }
     if (stage != null) {
       stage.close();
       stage = null;

@@ -8,6 +8,7 @@ import java.lang.foreign.ValueLayout;
 /** Host memory that a device copies from and to by itself, while the processor goes on. */
 final class PinnedMemory implements AutoCloseable {
   private final CudaDevice device;
+  private final Arena life = Arena.ofShared();
   private MemorySegment segment;
 
   @SuppressWarnings("restricted")
@@ -17,7 +18,10 @@ final class PinnedMemory implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment pointer = arena.allocate(ValueLayout.ADDRESS);
       Calls.cuda("cudaHostAlloc", Cudart.cudaHostAlloc(pointer, bytes, 0));
-      segment = pointer.get(ValueLayout.ADDRESS, 0).reinterpret(bytes);
+      segment = pointer.get(ValueLayout.ADDRESS, 0).reinterpret(bytes, life, null);
+    } catch (RuntimeException | Error e) {
+      life.close();
+      throw e;
     }
   }
 
@@ -28,9 +32,11 @@ final class PinnedMemory implements AutoCloseable {
   @Override
   public void close() {
     if (segment != null) {
-      device.makeCurrent();
-      device.released("cudaFreeHost", Cudart.cudaFreeHost(segment));
+      if (device.usable()) {
+        device.released("cudaFreeHost", Cudart.cudaFreeHost(segment));
+      }
       segment = null;
+      life.close();
     }
   }
 }

@@ -9,13 +9,18 @@ import io.gatun.kernel.RecurrentSpec.Cell;
  * step the state's product and one kernel that does all that comes after it. What cuDNN has whole
  * goes there.
  */
-final class RecurrentRun implements AutoCloseable {
+final class RecurrentRun {
   private final Order order;
   private final Step step = new Step();
-  private CudnnRun cudnn;
+  private final CudnnRun cudnn;
+  private final RecurrentCall[] oneCall = new RecurrentCall[1];
+  private final Operands[] oneOperands = new Operands[1];
+  private final RecurrentCall[] calls = new RecurrentCall[2];
+  private final Operands[] both = new Operands[2];
 
   RecurrentRun(Order order) {
     this.order = order;
+    this.cudnn = new CudnnRun(order);
   }
 
   /** The addresses of a call's operands, checked; 0 where there is none. */
@@ -38,11 +43,11 @@ final class RecurrentRun implements AutoCloseable {
     if (call.batch == 0) {
       return;
     }
-    if (layer.cudnn != null && CudnnRun.fits(call, operands)) {
-      if (cudnn == null) {
-        cudnn = new CudnnRun(order);
-      }
-      cudnn.run(layer.cudnn, call, operands);
+    CudnnLayer alone = layer.alone();
+    if (alone != null && CudnnRun.fits(call)) {
+      oneCall[0] = call;
+      oneOperands[0] = operands;
+      cudnn.run(alone, oneCall, oneOperands);
       return;
     }
     begin(layer, call, operands);
@@ -50,6 +55,29 @@ final class RecurrentRun implements AutoCloseable {
       step(layer, i);
     }
     finish(spec, call, operands);
+  }
+
+  /** Both directions, at once where cuDNN has both. */
+  void run(
+      CudaRecurrent forward,
+      RecurrentCall forwardCall,
+      Operands there,
+      CudaRecurrent backward,
+      RecurrentCall backwardCall,
+      Operands back) {
+    CudnnLayer layer = forward.with(backward);
+    if (layer != null
+        && forwardCall.batch > 0
+        && CudnnRun.fit(forwardCall, there, backwardCall, back)) {
+      calls[0] = forwardCall;
+      calls[1] = backwardCall;
+      both[0] = there;
+      both[1] = back;
+      cudnn.run(layer, calls, both);
+      return;
+    }
+    run(forward, forwardCall, there);
+    run(backward, backwardCall, back);
   }
 
   private void begin(CudaRecurrent layer, RecurrentCall call, Operands operands) {
@@ -130,7 +158,7 @@ final class RecurrentRun implements AutoCloseable {
     boolean even = call.time <= 1 || call.batch <= 1 || call.inputTimeStride == call.batch * row;
     long stride = call.batch > 1 ? row : call.inputTimeStride;
     if (!even || stride < inputs && rows > 1) {
-      input = contiguous(order, call, input, inputs);
+      input = contiguous(order, call, 0, input, inputs);
       stride = inputs;
     }
     order.products.multiply(
@@ -149,24 +177,58 @@ final class RecurrentRun implements AutoCloseable {
     return products;
   }
 
-  /** The input copied to {@code [time, batch, size]}. */
-  static long contiguous(Order order, RecurrentCall call, long input, int size) {
-    long count = (long) call.time * call.batch * size;
-    long copy = order.scratchReals(Order.Slot.LAYER_INPUT, count);
+  /** The input copied to {@code [time, batch, size]}, with zeros behind the ends. */
+  static long contiguous(Order order, RecurrentCall call, long lengths, long input, int size) {
+    long copy = order.scratchReals(Order.Slot.LAYER_INPUT, (long) call.time * call.batch * size);
+    long time = (long) call.batch * size;
+    move(
+        order,
+        call,
+        size,
+        false,
+        lengths,
+        input,
+        call.inputTimeStride,
+        call.inputRowStride,
+        copy,
+        time,
+        size);
+    return copy;
+  }
+
+  /**
+   * Copies sequences from some strides to others, with zeros behind their ends.
+   *
+   * @param turned whether each goes from its last step to its first
+   * @param lengths on the device; 0 if all are full
+   */
+  static void move(
+      Order order,
+      RecurrentCall call,
+      int size,
+      boolean turned,
+      long lengths,
+      long from,
+      long fromTime,
+      long fromRow,
+      long to,
+      long toTime,
+      long toRow) {
     order
         .launch
-        .of("copy4")
-        .pointer(input)
-        .number(0)
-        .pointer(copy)
-        .number(0)
-        .axes(
-            new long[] {call.time, call.batch, size},
-            new long[] {call.inputTimeStride, call.inputRowStride, 1},
-            new long[] {(long) call.batch * size, size, 1},
-            0)
-        .overElements(count);
-    return copy;
+        .of("moveSequences")
+        .pointer(from)
+        .pointer(to)
+        .pointer(lengths)
+        .number(call.time)
+        .number(call.batch)
+        .number(size)
+        .number(fromTime)
+        .number(fromRow)
+        .number(toTime)
+        .number(toRow)
+        .flag(turned)
+        .overElements((long) call.time * call.batch * size);
   }
 
   /** Normalises rows in place with the scale and shift of a pair. */
@@ -328,14 +390,6 @@ final class RecurrentRun implements AutoCloseable {
     }
     if (operands.finalCell != 0) {
       order.copy(step.c, operands.finalCell, (long) call.batch * spec.hiddenSize() * Float.BYTES);
-    }
-  }
-
-  @Override
-  public void close() {
-    if (cudnn != null) {
-      cudnn.close();
-      cudnn = null;
     }
   }
 }

@@ -11,10 +11,11 @@ import io.gatun.kernel.Reduction;
  * from the last step to the first with one kernel between a step's products, and forms the
  * gradients of all weights by one product each at the end.
  */
-final class RecurrentTrainingRun {
+final class RecurrentTrainingRun implements AutoCloseable {
   private final CudaKernels kernels;
   private final Order order;
   private final Step step = new Step();
+  private final CudnnTrainingRun cudnn;
 
   /** The addresses of a layer's operands, checked; 0 where there is none. */
   static final class Operands {
@@ -51,6 +52,7 @@ final class RecurrentTrainingRun {
   RecurrentTrainingRun(CudaKernels kernels, Order order) {
     this.kernels = kernels;
     this.order = order;
+    this.cudnn = new CudnnTrainingRun(order);
   }
 
   private void set(RecurrentTraining layer, Operands operands) {
@@ -77,6 +79,10 @@ final class RecurrentTrainingRun {
   void forward(RecurrentTraining layer, Operands operands) {
     set(layer, operands);
     if (call.batch == 0) {
+      return;
+    }
+    if (cudnn.fits(layer, operands)) {
+      cudnn.forward(layer, operands);
       return;
     }
     step.set(spec, call);
@@ -224,6 +230,10 @@ final class RecurrentTrainingRun {
     set(layer, operands);
     if (call.batch == 0) {
       zeroGradients();
+      return;
+    }
+    if (cudnn.fits(layer, operands)) {
+      cudnn.backward(layer, operands);
       return;
     }
     boolean after = spec.cell() == Cell.GRU && spec.resetAfter();
@@ -392,12 +402,9 @@ final class RecurrentTrainingRun {
       boolean even = call.time <= 1 || call.batch <= 1 || call.inputTimeStride == call.batch * row;
       long stride = call.batch > 1 ? row : call.inputTimeStride;
       long input = at.call.input;
-      if (at.call.lengths != 0) {
-        // What lies behind the ends may be anything, and not a number times 0 is not 0.
-        input = takingPart(input, inputs);
-        stride = inputs;
-      } else if (!even || stride < inputs && rows > 1) {
-        input = RecurrentRun.contiguous(order, call, input, inputs);
+      // What lies behind the ends may be anything, and not a number times 0 is not 0.
+      if (at.call.lengths != 0 || !even || stride < inputs && rows > 1) {
+        input = RecurrentRun.contiguous(order, call, at.call.lengths, input, inputs);
         stride = inputs;
       }
       order.products.multiply(
@@ -454,25 +461,6 @@ final class RecurrentTrainingRun {
     }
   }
 
-  /** The input as {@code [time, batch, size]} with zeros behind the sequences' ends. */
-  private long takingPart(long input, int size) {
-    long count = (long) rows * size;
-    long copy = order.scratchReals(Order.Slot.LAYER_INPUT, count);
-    order
-        .launch
-        .of("takingPart")
-        .pointer(input)
-        .pointer(copy)
-        .pointer(at.call.lengths)
-        .number(call.time)
-        .number(call.batch)
-        .number(size)
-        .number(call.inputTimeStride)
-        .number(call.inputRowStride)
-        .overElements(count);
-    return copy;
-  }
-
   private void recurrentWeights(boolean before) {
     if (before) {
       // The candidate's left side was kept by its own kernel, and would be written over below.
@@ -513,5 +501,10 @@ final class RecurrentTrainingRun {
     if (target != 0) {
       order.zero(target, bytes);
     }
+  }
+
+  @Override
+  public void close() {
+    cudnn.close();
   }
 }

@@ -10,6 +10,7 @@ import io.gatun.kernel.RecurrentCall;
 import io.gatun.kernel.RecurrentSpec;
 import io.gatun.kernel.RecurrentWeights;
 import io.gatun.kernel.Region;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.kernel.Workers;
 import io.gatun.kernel.scalar.ScalarDevice;
 import io.gatun.tensor.DType;
@@ -20,8 +21,9 @@ import java.util.List;
 
 /**
  * A few small sums that a device must do as the plain loops do before it is handed out: a product
- * with an activation, layers whole and step by step, a softmax. A driver, a library or a card that
- * does something else than was understood is found out here, and not by somebody's wrong numbers.
+ * with an activation, layers whole, step by step and in both directions, a softmax. A driver, a
+ * library or a card that does something else than was understood is found out here, and not by
+ * somebody's wrong numbers.
  */
 final class SelfCheck {
   private static final int TIME = 3;
@@ -77,7 +79,7 @@ final class SelfCheck {
       int place = 1;
       for (RecurrentSpec.Cell cell : RecurrentSpec.Cell.values()) {
         PackedRecurrent layer =
-            device.pack(RecurrentSpec.of(cell, SIZE, SIZE), weights(arena, cell));
+            device.pack(RecurrentSpec.of(cell, SIZE, SIZE), weights(arena, cell, 3));
         packed.add(layer);
         RecurrentCall call = new RecurrentCall();
         call.batch = BATCH;
@@ -93,6 +95,9 @@ final class SelfCheck {
           kernels.recurrent(layer, call);
         }
       }
+      bothDirections(
+          device, kernels, arena, packed, x, new Region(memory, place * bytes, 2 * bytes));
+      place += 2;
       Tensor all = Tensor.allocate(arena, DType.FLOAT32, (long) place * each);
       kernels.download(new Region(memory, 0, place * bytes), all);
       return all.toDoubles();
@@ -101,6 +106,39 @@ final class SelfCheck {
         close(each);
       }
     }
+  }
+
+  /** An LSTM over {@code [batch, time, size]}, what its directions say side by side. */
+  private static void bothDirections(
+      Device device,
+      Kernels kernels,
+      Arena arena,
+      List<AutoCloseable> packed,
+      Region input,
+      Region output) {
+    RecurrentSpec spec = RecurrentSpec.of(RecurrentSpec.Cell.LSTM, SIZE, SIZE);
+    List<PackedRecurrent> both =
+        device.pack(
+            List.of(spec, spec),
+            List.of(weights(arena, spec.cell(), 3), weights(arena, spec.cell(), 23)),
+            WeightFormat.FLOAT32);
+    packed.addAll(both);
+    RecurrentCall[] calls = new RecurrentCall[2];
+    for (int d = 0; d < 2; d++) {
+      RecurrentCall call = new RecurrentCall();
+      calls[d] = call;
+      call.reverse = d == 1;
+      call.time = TIME;
+      call.batch = BATCH;
+      call.input = input;
+      call.inputTimeStride = SIZE;
+      call.inputRowStride = (long) TIME * SIZE;
+      long from = (long) d * SIZE * Float.BYTES;
+      call.output = new Region(output.buffer(), output.offset() + from, output.bytes() - from);
+      call.outputTimeStride = 2L * SIZE;
+      call.outputRowStride = 2L * TIME * SIZE;
+    }
+    kernels.recurrent(both.get(0), calls[0], both.get(1), calls[1]);
   }
 
   private static void close(AutoCloseable resource) {
@@ -121,12 +159,12 @@ final class SelfCheck {
     return tensor;
   }
 
-  private static RecurrentWeights weights(Arena arena, RecurrentSpec.Cell cell) {
+  private static RecurrentWeights weights(Arena arena, RecurrentSpec.Cell cell, int first) {
     List<List<Tensor>> lists = new ArrayList<>();
     for (int kind = 0; kind < 4; kind++) {
       List<Tensor> gates = new ArrayList<>();
       for (int gate = 0; gate < cell.gates(); gate++) {
-        int seed = 3 + kind * 4 + gate;
+        int seed = first + kind * 4 + gate;
         gates.add(kind < 2 ? numbers(arena, seed, SIZE, SIZE) : numbers(arena, seed, SIZE));
       }
       lists.add(gates);

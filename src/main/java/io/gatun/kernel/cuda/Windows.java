@@ -8,8 +8,9 @@ import io.gatun.tensor.ShapeException;
 import java.util.List;
 
 /**
- * Convolutions and poolings. A convolution lays the windows of some images side by side as columns
- * and is a matrix product then; its gradients are the products the other way.
+ * Convolutions and poolings. A convolution that cuDNN does not have lays the windows of some images
+ * side by side as columns and is a matrix product then; its gradients are the products the other
+ * way.
  */
 final class Windows {
   /** What kernels take; leading ones are 1. */
@@ -127,6 +128,11 @@ final class Windows {
     int inner = Math.toIntExact(inner());
     int area = Math.toIntExact(outPlane);
     if (area == 0 || batch == 0) {
+      return;
+    }
+    if (order.device.hasCudnn()
+        && CudnnConvolution.fits(spec, in, out, batch)
+        && order.cudnn().convolution().run(spec, in, out, input, weights, batch, output)) {
       return;
     }
     long columns = order.scratchReals(Order.Slot.COLUMNS, chunk * inner() * outPlane);

@@ -13,12 +13,15 @@ import io.gatun.bindings.Driver;
 import io.gatun.kernel.Activation;
 import io.gatun.kernel.BatchedProduct;
 import io.gatun.kernel.Buffer;
+import io.gatun.kernel.ConvolutionSpec;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Kernels;
+import io.gatun.kernel.PackedConvolution;
 import io.gatun.kernel.PackedMatrix;
 import io.gatun.kernel.PackedRecurrent;
 import io.gatun.kernel.RecurrentCall;
 import io.gatun.kernel.RecurrentSpec;
+import io.gatun.kernel.RecurrentTraining;
 import io.gatun.kernel.RecurrentWeights;
 import io.gatun.kernel.Region;
 import io.gatun.kernel.WeightFormat;
@@ -49,6 +52,8 @@ class CudaFailuresTest {
           "cudnnDestroyRNNDescriptor",
           "cudnnDestroyRNNDataDescriptor",
           "cudnnDestroyDropoutDescriptor",
+          "cudnnDestroyFilterDescriptor",
+          "cudnnDestroyConvolutionDescriptor",
           "cuModuleUnload");
 
   private static final int LAUNCH_FAILURE = 719;
@@ -91,6 +96,16 @@ class CudaFailuresTest {
       call.outputTimeStride = 3;
       call.outputRowStride = 3;
       kernels.recurrent(layer, call);
+      List<Integer> ones = List.of(1);
+      List<Integer> none = List.of(0);
+      ConvolutionSpec window = new ConvolutionSpec(2, 2, 1, List.of(3), ones, ones, none, none);
+      PackedConvolution convolution =
+          keep(
+              open,
+              device.pack(window, Tensor.allocate(arena, DType.FLOAT32, 2, 2, 3).fill(0.5), null));
+      kernels.convolve(
+          convolution, x, 1, new long[] {12}, Activation.IDENTITY, new Region(y.buffer(), 64, 80));
+      train(device, kernels, open, arena, x);
       // More than fits into the halves through which small things are sent.
       Tensor some = Tensor.allocate(arena, DType.FLOAT32, 1000);
       for (int i = 0; i < 300; i++) {
@@ -108,6 +123,36 @@ class CudaFailuresTest {
         }
       }
     }
+  }
+
+  /** An LSTM there and back. */
+  private static void train(
+      Device device, Kernels kernels, List<AutoCloseable> open, Arena arena, Region x) {
+    RecurrentTraining layer =
+        new RecurrentTraining(RecurrentSpec.of(RecurrentSpec.Cell.LSTM, 6, 3));
+    Region weights =
+        new Region(
+            keep(
+                open,
+                device.constant(
+                    Tensor.allocate(arena, DType.FLOAT32, 12, 6).fill(0.25), "weights")));
+    layer.call.time = 2;
+    layer.call.batch = 2;
+    layer.call.input = x;
+    layer.call.inputTimeStride = 12;
+    layer.call.inputRowStride = 6;
+    layer.call.output = new Region(keep(open, device.allocate(48)));
+    layer.call.outputTimeStride = 6;
+    layer.call.outputRowStride = 3;
+    layer.inputWeights = weights;
+    layer.recurrentWeights = weights;
+    layer.kept =
+        new Region(keep(open, device.allocate(16 * RecurrentTraining.keptSize(layer.spec))));
+    layer.outputGradient = layer.call.output;
+    layer.inputGradient = new Region(keep(open, device.allocate(96)));
+    layer.inputWeightsGradient = new Region(keep(open, device.allocate(288)));
+    kernels.training().recurrentForward(layer);
+    kernels.training().recurrentBackward(layer);
   }
 
   private static <T extends AutoCloseable> T keep(List<AutoCloseable> open, T resource) {

@@ -30,6 +30,8 @@ final class CudaFixture {
     "dropout-descriptor",
     "rnn-descriptor",
     "data-descriptor",
+    "filter-descriptor",
+    "convolution-descriptor",
     "module",
     "device-bytes",
     "host-bytes"

@@ -15,9 +15,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -67,13 +71,19 @@ class CudaLibrariesTest {
   }
 
   private static String probe(String path, String... arguments) throws Exception {
+    return probe(path, CudaFixture.classPath(), List.of(), arguments);
+  }
+
+  private static String probe(
+      String path, String classPath, List<String> flags, String... arguments) throws Exception {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-XX:TieredStopAtLevel=1"));
     if (path != null) {
       command.add("-D" + LibrarySearch.PROPERTY + "=" + path);
     }
-    command.addAll(List.of("-cp", CudaFixture.classPath(), Probe.class.getName()));
+    command.addAll(flags);
+    command.addAll(List.of("-cp", classPath, Probe.class.getName()));
     command.addAll(List.of(arguments));
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().remove("CUDA_HOME");
@@ -127,6 +137,58 @@ class CudaLibrariesTest {
     assumeTrue(!driver(), "skipped: another runtime may be found on a machine with a GPU");
     assertTrue(said.contains("best scalar"), said);
     assertTrue(said.contains("not cuda: "), said);
+  }
+
+  @Test
+  void theRedistributablesOfBytedecoAreUnpackedOnceAndOnlyToAFolderOfOnesOwn(@TempDir Path folder)
+      throws Exception {
+    assumeTrue(!driver(), "skipped: other libraries may be found on a machine with a GPU");
+    Path standIn = StandIn.ready().folder();
+    Path driver = Files.createDirectory(folder.resolve("driver"));
+    Files.createSymbolicLink(
+        driver.resolve("libcuda.so.1"), standIn.resolve("libcuda.so.1").toRealPath());
+    Path temporary = Files.createDirectory(folder.resolve("tmp"));
+    String platform = System.getProperty("os.arch").equals("aarch64") ? "arm64" : "x86_64";
+    Path jar = folder.resolve("cuda-redist.jar");
+    List<String> names = List.of("libcudart.so.12", "libcublas.so.12", "libcudnn.so.9");
+    try (ZipOutputStream zip = new ZipOutputStream(Files.newOutputStream(jar))) {
+      for (String name : names) {
+        zip.putNextEntry(new ZipEntry("org/bytedeco/cuda/linux-" + platform + "/" + name));
+        Files.copy(standIn.resolve(name), zip);
+      }
+    }
+    String classPath = CudaFixture.classPath() + File.pathSeparator + jar;
+    List<String> flags = List.of("-Djava.io.tmpdir=" + temporary);
+    String said = probe(driver.toString(), classPath, flags);
+    Path unpacked =
+        temporary.resolve("gatun-cuda-" + System.getProperty("user.name")).toAbsolutePath();
+    assumeTrue(
+        !said.contains(": /usr/"), "skipped: this machine has libraries of its own: " + said);
+    for (String name : names) {
+      assertTrue(said.contains(": " + unpacked.resolve(name) + "\n"), said);
+      assertEquals(-1, Files.mismatch(standIn.resolve(name), unpacked.resolve(name)), name);
+    }
+    try (Stream<Path> files = Files.list(unpacked)) {
+      assertEquals(names.size(), files.count(), "nothing else is left there");
+    }
+
+    FileTime before = FileTime.fromMillis(0);
+    Files.setLastModifiedTime(unpacked.resolve(names.get(0)), before);
+    Files.write(unpacked.resolve(names.get(1)), new byte[100]);
+    said = probe(driver.toString(), classPath, flags);
+    assertEquals(before, Files.getLastModifiedTime(unpacked.resolve(names.get(0))));
+    assertEquals(-1, Files.mismatch(standIn.resolve(names.get(1)), unpacked.resolve(names.get(1))));
+    assertTrue(said.contains("cuBLAS: " + unpacked.resolve(names.get(1))), said);
+
+    Files.setPosixFilePermissions(unpacked, PosixFilePermissions.fromString("rwxrwxrwx"));
+    said = probe(driver.toString(), classPath, flags);
+    assertTrue(
+        said.contains(
+            "cannot be unpacked to "
+                + unpacked
+                + ": it is not a folder that only this user can write into"),
+        said);
+    assertTrue(said.contains("best scalar"), said);
   }
 
   @Test

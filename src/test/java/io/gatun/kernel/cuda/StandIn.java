@@ -193,9 +193,9 @@ final class StandIn {
   }
 
   /**
-   * How many of a kind are alive: {@code device}, {@code host}, {@code registered}, {@code stream},
-   * {@code event}, {@code cublas}, {@code cudnn}, {@code module}, the descriptors; {@code
-   * device-bytes} and the like; or {@code all}.
+   * How many of a kind are alive: {@code device}, {@code host}, {@code stream}, {@code event},
+   * {@code cublas}, {@code cudnn}, {@code module}, the descriptors; {@code device-bytes} and the
+   * like; or {@code all}.
    */
   long live(String kind) {
     try (Arena arena = Arena.ofConfined()) {

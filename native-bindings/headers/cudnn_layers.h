@@ -1,6 +1,6 @@
-/* cuDNN 9 and 8, libcudnn: whole recurrent layers through the interface of version 8. */
-#ifndef GATUN_CUDNN_RNN_H
-#define GATUN_CUDNN_RNN_H
+/* cuDNN 9 and 8, libcudnn: whole recurrent layers through the interface of version 8, and convolutions. */
+#ifndef GATUN_CUDNN_LAYERS_H
+#define GATUN_CUDNN_LAYERS_H
 
 #include "gatun.h"
 
@@ -15,18 +15,22 @@ GATUN_TYPE(int, cudnnRNNInputMode_t);
 GATUN_TYPE(int, cudnnRNNDataLayout_t);
 GATUN_TYPE(int, cudnnForwardMode_t);
 GATUN_TYPE(int, cudnnWgradMode_t);
+GATUN_TYPE(int, cudnnTensorFormat_t);
+GATUN_TYPE(int, cudnnConvolutionMode_t);
+GATUN_TYPE(int, cudnnConvolutionFwdAlgo_t);
 GATUN_TYPE(void *, cudnnHandle_t);
 GATUN_TYPE(void *, cudnnTensorDescriptor_t);
 GATUN_TYPE(void *, cudnnDropoutDescriptor_t);
 GATUN_TYPE(void *, cudnnRNNDescriptor_t);
 GATUN_TYPE(void *, cudnnRNNDataDescriptor_t);
+GATUN_TYPE(void *, cudnnFilterDescriptor_t);
+GATUN_TYPE(void *, cudnnConvolutionDescriptor_t);
 #ifndef GATUN_CUDART_H
 #ifndef GATUN_CUBLAS_H
 GATUN_TYPE(void *, cudaStream_t);
 #endif
 #endif
 
-GATUN_CONSTANT(CUDNN_STATUS_SUCCESS, 0);
 GATUN_CONSTANT(CUDNN_DATA_FLOAT, 0);
 GATUN_CONSTANT(CUDNN_DEFAULT_MATH, 0);
 GATUN_CONSTANT(CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION, 2);
@@ -36,18 +40,25 @@ GATUN_CONSTANT(CUDNN_RNN_RELU, 0);
 GATUN_CONSTANT(CUDNN_RNN_TANH, 1);
 GATUN_CONSTANT(CUDNN_LSTM, 2);
 GATUN_CONSTANT(CUDNN_GRU, 3);
-GATUN_CONSTANT(CUDNN_RNN_NO_BIAS, 0);
 GATUN_CONSTANT(CUDNN_RNN_DOUBLE_BIAS, 2);
 GATUN_CONSTANT(CUDNN_UNIDIRECTIONAL, 0);
 GATUN_CONSTANT(CUDNN_BIDIRECTIONAL, 1);
 GATUN_CONSTANT(CUDNN_LINEAR_INPUT, 0);
 GATUN_CONSTANT(CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_UNPACKED, 0);
-GATUN_CONSTANT(CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED, 1);
 GATUN_CONSTANT(CUDNN_RNN_DATA_LAYOUT_BATCH_MAJOR_UNPACKED, 2);
 GATUN_CONSTANT(CUDNN_FWD_MODE_INFERENCE, 0);
 GATUN_CONSTANT(CUDNN_FWD_MODE_TRAINING, 1);
 GATUN_CONSTANT(CUDNN_WGRAD_MODE_ADD, 0);
 GATUN_CONSTANT(CUDNN_RNN_PADDED_IO_ENABLED, 1);
+#ifndef GATUN_CHECK
+/* One status, which cuDNN 9 numbers anew. */
+GATUN_CONSTANT(CUDNN_8_STATUS_NOT_SUPPORTED, 9);
+GATUN_CONSTANT(CUDNN_9_STATUS_NOT_SUPPORTED, 3000);
+#endif
+GATUN_CONSTANT(CUDNN_TENSOR_NCHW, 0);
+GATUN_CONSTANT(CUDNN_CROSS_CORRELATION, 1);
+GATUN_CONSTANT(CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM, 0);
+GATUN_CONSTANT(CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, 1);
 
 size_t cudnnGetVersion(void);
 const char *cudnnGetErrorString(cudnnStatus_t status);
@@ -107,5 +118,28 @@ cudnnStatus_t cudnnRNNBackwardWeights_v8(cudnnHandle_t handle, cudnnRNNDescripto
                                          const void *initialHidden, cudnnRNNDataDescriptor_t outputDescriptor,
                                          const void *output, size_t weightBytes, void *weightsGradient,
                                          size_t workspaceBytes, void *workspace, size_t reserveBytes, void *reserve);
+
+cudnnStatus_t cudnnCreateFilterDescriptor(cudnnFilterDescriptor_t *descriptor);
+cudnnStatus_t cudnnSetFilterNdDescriptor(cudnnFilterDescriptor_t descriptor, cudnnDataType_t type,
+                                         cudnnTensorFormat_t format, int count, const int sizes[]);
+cudnnStatus_t cudnnDestroyFilterDescriptor(cudnnFilterDescriptor_t descriptor);
+cudnnStatus_t cudnnCreateConvolutionDescriptor(cudnnConvolutionDescriptor_t *descriptor);
+cudnnStatus_t cudnnSetConvolutionNdDescriptor(cudnnConvolutionDescriptor_t descriptor, int axes, const int pads[],
+                                              const int strides[], const int dilations[], cudnnConvolutionMode_t mode,
+                                              cudnnDataType_t computed);
+cudnnStatus_t cudnnSetConvolutionGroupCount(cudnnConvolutionDescriptor_t descriptor, int groups);
+cudnnStatus_t cudnnSetConvolutionMathType(cudnnConvolutionDescriptor_t descriptor, cudnnMathType_t math);
+cudnnStatus_t cudnnDestroyConvolutionDescriptor(cudnnConvolutionDescriptor_t descriptor);
+cudnnStatus_t cudnnGetConvolutionForwardWorkspaceSize(cudnnHandle_t handle, const cudnnTensorDescriptor_t input,
+                                                      const cudnnFilterDescriptor_t weights,
+                                                      const cudnnConvolutionDescriptor_t convolution,
+                                                      const cudnnTensorDescriptor_t output,
+                                                      cudnnConvolutionFwdAlgo_t algorithm, size_t *bytes);
+cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void *alpha,
+                                      const cudnnTensorDescriptor_t inputDescriptor, const void *input,
+                                      const cudnnFilterDescriptor_t weightsDescriptor, const void *weights,
+                                      const cudnnConvolutionDescriptor_t convolution,
+                                      cudnnConvolutionFwdAlgo_t algorithm, void *workspace, size_t workspaceBytes,
+                                      const void *beta, const cudnnTensorDescriptor_t outputDescriptor, void *output);
 
 #endif
