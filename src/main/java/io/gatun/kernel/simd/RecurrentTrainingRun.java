@@ -38,6 +38,12 @@ final class RecurrentTrainingRun implements AutoCloseable {
   /** From so many time steps on, gradients of weights are computed turned. */
   private static final int TURNED_FROM = 256;
 
+  /** Rows that are turned back at once: their cache lines are met again for the next columns. */
+  private static final int TURNED_BACK = 64;
+
+  /** Between rows that are turned back, or those of a power of two would share a place in caches. */
+  private static final long APART = 64;
+
   private final Workers workers;
   private final AddressedProduct product;
   private final Scratch[] scratch;
@@ -788,7 +794,7 @@ final class RecurrentTrainingRun implements AutoCloseable {
       return;
     }
     int columns = gates * hidden;
-    long stride = (long) groups * gates * BYTES;
+    long stride = (long) groups * gates * BYTES + APART;
     Scratch own = scratch[0];
     own.reserve(0, 0, rows * stride);
     // In the order in which they lie, gate by gate within a group, so that vectors are whole.
@@ -807,14 +813,18 @@ final class RecurrentTrainingRun implements AutoCloseable {
       resultOf[k] = own.address() + k * stride;
     }
     product.run(columnOf, left, pairKept, innerOf, rows, pairs, columns, resultOf);
-    column = 0;
-    for (int unit = 0; unit < hidden; unit += LANES) {
-      int some = Math.min(LANES, hidden - unit);
-      for (int gate = 0; gate < gates; gate++) {
-        for (int i = 0; i < some; i++) {
-          long to = gradient + ((long) gate * hidden + unit + i) * rows * Float.BYTES;
-          Floats.gather(own.address() + (long) column * Float.BYTES, stride, to, rows);
-          column++;
+    for (int row = 0; row < rows; row += TURNED_BACK) {
+      int most = Math.min(TURNED_BACK, rows - row);
+      column = 0;
+      for (int unit = 0; unit < hidden; unit += LANES) {
+        int some = Math.min(LANES, hidden - unit);
+        for (int gate = 0; gate < gates; gate++) {
+          for (int i = 0; i < some; i++) {
+            long to = ((long) gate * hidden + unit + i) * rows + row;
+            long from = own.address() + row * stride + (long) column * Float.BYTES;
+            Floats.gather(from, stride, gradient + to * Float.BYTES, most);
+            column++;
+          }
         }
       }
     }
