@@ -1,7 +1,10 @@
 package io.gatun.training;
 
+import static io.gatun.training.TrainingConfig.number;
+
 import io.gatun.format.Json;
 import io.gatun.kernel.OptimiserStep;
+import java.util.function.DoublePredicate;
 
 /**
  * Which rule changes the parameters: {@code sgd} (Robbins and Monro; momentum of Polyak, or
@@ -33,14 +36,23 @@ record Optimiser(
           default -> OptimiserStep.Rule.ADAMW;
         };
     boolean sgd = rule == OptimiserStep.Rule.SGD;
+    DoublePredicate share = value -> value >= 0 && value < 1;
+    String below = "0 or more, less than 1";
+    DoublePredicate positive = value -> value > 0;
+    DoublePredicate least = value -> value >= 0;
     Optimiser optimiser =
         new Optimiser(
             rule,
-            fields.number("learning_rate", sgd ? 0.1 : 1e-3),
-            sgd ? fields.number("momentum", 0) : fields.number("beta1", 0.9),
-            sgd ? 0 : fields.number("beta2", 0.999),
-            sgd ? 0 : fields.number("epsilon", 1e-8),
-            fields.number("weight_decay", rule == OptimiserStep.Rule.ADAMW ? 0.01 : 0),
+            number(fields, "learning_rate", sgd ? 0.1 : 1e-3, positive, "more than 0"),
+            number(fields, sgd ? "momentum" : "beta1", sgd ? 0 : 0.9, share, below),
+            sgd ? 0 : number(fields, "beta2", 0.999, share, below),
+            sgd ? 0 : number(fields, "epsilon", 1e-8, positive, "more than 0"),
+            number(
+                fields,
+                "weight_decay",
+                rule == OptimiserStep.Rule.ADAMW ? 0.01 : 0,
+                least,
+                "0 or more"),
             sgd && fields.bool("nesterov", false));
     fields.done();
     return optimiser;

@@ -217,21 +217,24 @@ final class Parameters {
     return all;
   }
 
-  /** The names of parameters that hold something that is no finite number. */
-  List<String> broken() {
+  /**
+   * The names of parameters that hold a number as large as a limit; with an infinite limit, those
+   * that hold something that is no finite number.
+   */
+  List<String> beyond(double limit) {
     List<String> names = new ArrayList<>();
     for (Parameter parameter : parameters) {
-      if (!finite(parameter.tensor())) {
+      if (!within(parameter.tensor(), limit)) {
         names.add(parameter.name());
       }
     }
     return names;
   }
 
-  /** Whether all numbers of a tensor are finite. */
-  static boolean finite(Tensor tensor) {
+  /** Whether all numbers of a tensor are numbers, and smaller than a limit. */
+  static boolean within(Tensor tensor, double limit) {
     for (float each : tensor.toFloats()) {
-      if (!Float.isFinite(each)) {
+      if (!(Math.abs(each) < limit)) {
         return false;
       }
     }

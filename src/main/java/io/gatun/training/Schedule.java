@@ -32,10 +32,11 @@ record Schedule(String type, int warmup, double factor, int every, int patience,
                 .map(t -> t.oneOf("constant", "step", "cosine", "plateau"))
                 .orElse("constant"),
             fields.integer("warmup", 0, 0),
-            fields.number("factor", 0.5),
+            TrainingConfig.number(
+                fields, "factor", 0.5, value -> value > 0 && value <= 1, "more than 0, at most 1"),
             fields.integer("every", 0, 0),
             fields.integer("patience", 1, 2),
-            fields.number("minimum", 0));
+            TrainingConfig.number(fields, "minimum", 0, value -> value >= 0, "0 or more"));
     fields.done();
     return schedule;
   }

@@ -221,11 +221,12 @@ final class Shard implements AutoCloseable {
   }
 
   /**
-   * Runs the last items again, and finds the first value that is no finite number.
+   * Runs the last items again, and finds the first value with a number as large as a limit, or that
+   * is none.
    *
    * @return its name; empty if there is none
    */
-  String firstBroken(Parameters parameters, SharedArena arena) {
+  String firstBeyond(double limit, Parameters parameters, SharedArena arena) {
     List<String> names = new ArrayList<>();
     gradients
         .graph()
@@ -249,7 +250,7 @@ final class Shard implements AutoCloseable {
       }
       again.run();
       for (String name : names) {
-        if (!Parameters.finite(again.output(name))) {
+        if (!Parameters.within(again.output(name), limit)) {
           return name;
         }
       }

@@ -3,6 +3,7 @@ package io.gatun.training;
 import io.gatun.format.Model;
 import io.gatun.format.ModelDraft;
 import io.gatun.format.ModelFolder;
+import io.gatun.format.TextCodec;
 import io.gatun.graph.Gradients;
 import io.gatun.graph.Graph;
 import io.gatun.graph.Plan;
@@ -151,6 +152,8 @@ public final class Trainer implements AutoCloseable {
     int taken = 0;
     try (Model model = ModelFolder.open(folder);
         Arena aside = Arena.ofConfined()) {
+      checkSymbols("source", config.source(), model.source().orElse(null));
+      checkSymbols("target", config.target(), model.target().orElse(null));
       Map<String, Value> known = new LinkedHashMap<>();
       for (Graph graph : model.graphs()) {
         known.putAll(graph.values());
@@ -175,17 +178,40 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
-  /** A vocabulary that knows little of the data teaches little. */
-  private void checkVocabulary() {
-    if (config.source() == null || config.source().unknown().isEmpty()) {
+  /** Rows of an embedding that are other symbols' would be taken over for these. */
+  private void checkSymbols(String side, TextCodec here, TextCodec there) {
+    if (here == null || there == null || here.vocabulary().size() != there.vocabulary().size()) {
       return;
     }
-    int unknown = config.source().unknown().getAsInt();
+    if (!here.vocabulary().equals(there.vocabulary())) {
+      throw new IllegalArgumentException(
+          String.format(
+              Locale.ROOT,
+              "%s: the %s's vocabulary has as many symbols as that of %s, but others; copy its"
+                  + " \"vocabulary\" from there",
+              config.file(),
+              side,
+              config.initial().orElseThrow()));
+    }
+  }
+
+  /** A vocabulary that knows little of the data teaches little. */
+  private void checkVocabulary() {
+    checkVocabulary("source", config.source(), items.stream().map(Item::source).toList());
+    checkVocabulary("target", config.target(), items.stream().map(Item::target).toList());
+  }
+
+  private void checkVocabulary(String side, TextCodec codec, List<int[]> texts) {
+    if (codec == null || codec.unknown().isEmpty()) {
+      return;
+    }
+    int unknown = codec.unknown().getAsInt();
     long tokens = 0;
     long strange = 0;
-    for (Item item : items) {
-      tokens += item.source().length;
-      for (int id : item.source()) {
+    for (int[] text : texts) {
+      for (int id : text) {
+        boolean own = codec.start().orElse(-1) == id || codec.end().orElse(-1) == id;
+        tokens += own ? 0 : 1;
         strange += id == unknown ? 1 : 0;
       }
     }
@@ -193,9 +219,9 @@ public final class Trainer implements AutoCloseable {
       throw new IllegalArgumentException(
           String.format(
               Locale.ROOT,
-              "%s: the source's vocabulary does not fit the data: %.0f %% of the tokens are not in"
-                  + " it",
+              "%s: the %s's vocabulary does not fit the data: %.0f %% of the tokens are not in it",
               config.file(),
+              side,
               100.0 * strange / tokens));
     }
   }
@@ -337,14 +363,22 @@ public final class Trainer implements AutoCloseable {
     state.lossTerms += terms;
   }
 
-  private TrainingException broken(long step, int epoch, int number, double loss, int parts) {
-    String where = "";
-    List<String> before = parameters.broken();
-    if (!before.isEmpty()) {
-      where = "parameter " + before.get(0);
-    }
+  /** Where numbers as large as a limit, or that are none, were first found; empty if nowhere. */
+  private String firstBeyond(double limit, int parts) {
+    List<String> before = parameters.beyond(limit);
+    String where = before.isEmpty() ? "" : "parameter " + before.get(0);
     for (int i = 0; i < parts && where.isEmpty(); i++) {
-      where = shards.get(i).firstBroken(parameters, arena);
+      where = shards.get(i).firstBeyond(limit, parameters, arena);
+    }
+    return where;
+  }
+
+  private TrainingException broken(long step, int epoch, int number, double loss, int parts) {
+    String where = firstBeyond(Double.POSITIVE_INFINITY, parts);
+    String what = ", and the first value that is no number is ";
+    if (where.isEmpty()) {
+      where = firstBeyond(EXPLODED, parts);
+      what = String.format(Locale.ROOT, ", and the first value beyond %.0e is ", EXPLODED);
     }
     return new TrainingException(
         String.format(
@@ -356,7 +390,7 @@ public final class Trainer implements AutoCloseable {
             number + 1,
             epoch + 1,
             loss,
-            where.isEmpty() ? "" : ", and the first value that is no number is " + where,
+            where.isEmpty() ? "" : what + where,
             Files.exists(checkpoint()) ? ", from the last checkpoint with --resume" : ""));
   }
 

@@ -7,11 +7,13 @@ import io.gatun.format.TextCodec;
 import io.gatun.format.Vocabulary;
 import io.gatun.tensor.DType;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.DoublePredicate;
 
 /**
  * What a person says of a training: a JSON file whose schema is {@code docs/train.schema.json} and
@@ -103,7 +105,7 @@ public final class TrainingConfig {
                 .equals("bfloat16")
             ? DType.BFLOAT16
             : DType.FLOAT32;
-    initial = top.find("initial").map(name -> folder.resolve(name.string()).normalize());
+    initial = top.find("initial").map(name -> model(name, folder));
     top.find(pair ? "encoder" : "network");
     if (pair) {
       top.find("decoder");
@@ -115,8 +117,8 @@ public final class TrainingConfig {
     seed = fields.integer("seed", 0, 1);
     epochs = fields.integer("epochs", 1, 10);
     steps = fields.integer("steps", 0, 0);
-    minutes = fields.number("minutes", 0);
-    clip = fields.number("clip_norm", 0);
+    minutes = number(fields, "minutes", 0, value -> value >= 0, "0 or more");
+    clip = number(fields, "clip_norm", 0, value -> value >= 0, "0 or more");
     checkpointSteps = fields.integer("checkpoint_steps", 0, 0);
     shards = fields.integer("shards", 1, 2);
     truncate = fields.integer("truncate", 0, 0);
@@ -168,6 +170,24 @@ public final class TrainingConfig {
     return owner.find(key).orElseGet(() -> Json.parse(key, "{}")).fields();
   }
 
+  private static Path model(Json name, Path folder) {
+    Path path = folder.resolve(name.string()).normalize();
+    if (!Files.exists(path)) {
+      throw name.error("is " + path + ", but there is no such model");
+    }
+    return path;
+  }
+
+  /** A number that may be left out, and is refused with its line where it is not possible. */
+  static double number(
+      Json.Fields fields, String key, double otherwise, DoublePredicate fits, String expected) {
+    double value = fields.number(key, otherwise);
+    if (!fits.test(value)) {
+      throw fields.require(key).error("is " + value + ", expected " + expected);
+    }
+    return value;
+  }
+
   private static Batch batch(Json.Fields fields) {
     Batch batch =
         new Batch(
@@ -187,7 +207,12 @@ public final class TrainingConfig {
     Loss loss =
         new Loss(
             fields.find("type").map(t -> t.oneOf(possible)).orElse(possible[0]),
-            fields.number("label_smoothing", 0));
+            number(
+                fields,
+                "label_smoothing",
+                0,
+                value -> value >= 0 && value < 1,
+                "0 or more, less than 1"));
     fields.done();
     return loss;
   }

@@ -271,6 +271,12 @@ class TrainerTest {
     assertArrayEquals(before.get("rnn.R"), after.get("rnn.R"));
     assertArrayEquals(before.get("embedding.data"), after.get("embedding.data"));
     assertTrue(after.containsKey("head.B"));
+    String others =
+        next.replace(
+            "\"characters\"", "\"characters\", \"vocabulary\": [\"d\", \"c\", \"b\", \"a\"]");
+    RuntimeException e =
+        assertThrows(RuntimeException.class, () -> train(others, false, TrainingListener.NONE));
+    assertTrue(e.getMessage().contains("has as many symbols as that of"), e.getMessage());
   }
 
   @Test
@@ -281,6 +287,7 @@ class TrainerTest {
     TrainingException e =
         assertThrows(TrainingException.class, () -> train(wild, false, TrainingListener.NONE));
     assertTrue(e.getMessage().contains("in step 2 (batch 2 of epoch 1)"), e.getMessage());
+    assertTrue(e.getMessage().contains(", and the first value "), e.getMessage());
     assertFalse(Files.exists(folder.resolve("model/model.json")));
   }
 
@@ -313,6 +320,19 @@ class TrainerTest {
         "vocabulary does not fit the data"
       },
       {PAIRS, "decoder.embedding\"}]}", "decoder.embeding\"}]}", "did you mean"},
+      {
+        PAIRS,
+        "\"target\": {",
+        "\"target\": {\"vocabulary\": [\"Q\"], ",
+        "the target's vocabulary does not fit the data: 100 %"
+      },
+      {CLASSES, "\"learning_rate\": 0.02", "\"learning_rate\": -1", "expected more than 0"},
+      {
+        CLASSES,
+        "\"name\": \"toy\"",
+        "\"name\": \"toy\", \"initial\": \"nowhere\"",
+        "but there is no such model"
+      },
       {SUM, "\"kind\": \"network\"", "\"kind\": \"netwrk\"", "did you mean 'network'"},
     };
     for (String[] mistake : mistakes) {

@@ -3,6 +3,7 @@ package io.gatun.cli;
 import io.gatun.batch.BadRecordException;
 import io.gatun.format.ModelFormatException;
 import io.gatun.tensor.ShapeException;
+import io.gatun.training.TrainingException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -44,6 +45,7 @@ final class Messages {
             || thrown instanceof BadRecordException
             || thrown instanceof ModelFormatException
             || thrown instanceof ShapeException
+            || thrown instanceof TrainingException
             || thrown instanceof IllegalArgumentException
             || thrown.getClass() == IllegalStateException.class);
   }

@@ -190,13 +190,14 @@ final class Train implements Callable<Integer> {
 
     private static String text(TrainingProgress progress) {
       Duration left = progress.remaining();
+      double best = progress.best();
       return String.format(
           Locale.ROOT,
-          "step %,d of %,d, loss %.4f, best %.4f, %,.0f sequences/s, %d:%02d:%02d left",
+          "step %,d of %,d, loss %.4f, %s%,.0f sequences/s, %d:%02d:%02d left",
           progress.step(),
           progress.lastStep(),
           progress.loss(),
-          progress.best(),
+          Double.isNaN(best) ? "" : String.format(Locale.ROOT, "best %.4f, ", best),
           progress.sequencesPerSecond(),
           left.toHours(),
           left.toMinutesPart(),

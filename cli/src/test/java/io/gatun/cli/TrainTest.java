@@ -63,7 +63,12 @@ class TrainTest {
     Run missing = Run.of("train", folder.resolve("none.json").toString());
     assertEquals(1, missing.code());
     assertTrue(missing.err().contains("no such file"), missing.err());
-    assertFalse(Files.exists(folder.resolve("model")));
+    String wild = "\"type\": \"sgd\", \"learning_rate\": 1e30";
+    Run apart = Run.of("train", config(CONFIG.replace("\"learning_rate\": 0.02", wild)));
+    assertEquals(1, apart.code());
+    assertTrue(apart.err().startsWith("gatun: the training of "), apart.err());
+    assertTrue(apart.err().contains("in step 2"), apart.err());
+    assertFalse(Files.exists(folder.resolve("model/model.json")));
   }
 
   @Test
