@@ -46,7 +46,6 @@ class GpuCheckTest {
                 "--add-modules",
                 "jdk.incubator.vector",
                 "--enable-native-access=ALL-UNNAMED",
-                "-XX:TieredStopAtLevel=1",
                 "-Dgatun.cuda.path=" + folder,
                 "-cp",
                 System.getProperty("java.class.path"),
