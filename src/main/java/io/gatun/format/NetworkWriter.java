@@ -208,29 +208,27 @@ public final class NetworkWriter {
       Attributes attributes = node.attributes();
       Map<String, Object> json = new LinkedHashMap<>();
       for (String key : attributes.names()) {
-        Object value = attributes.value(key);
-        if (value instanceof long[] longs) {
-          json.put(key, Arrays.stream(longs).boxed().toList());
-        } else if (value instanceof float[] floats) {
-          List<Float> all = new ArrayList<>();
-          for (float number : floats) {
-            all.add(finite(node, key, number));
+        switch (attributes.value(key)) {
+          case long[] longs -> json.put(key, Arrays.stream(longs).boxed().toList());
+          case float[] floats -> {
+            List<Float> all = new ArrayList<>();
+            for (float number : floats) {
+              all.add(finite(node, key, number));
+            }
+            if (!all.isEmpty()) {
+              json.put(key, all);
+            }
           }
-          if (!all.isEmpty()) {
-            json.put(key, all);
+          case Float number -> json.put(key, finite(node, key, number));
+          case Constant constant ->
+              json.put(key, Map.of("tensor", tensor(name + "." + key, constant)));
+          case List<?> list -> {
+            if (!list.isEmpty()) {
+              json.put(key, list);
+            }
           }
-        } else if (value instanceof Float number) {
-          json.put(key, finite(node, key, number));
-        } else if (value instanceof Constant constant) {
-          json.put(key, Map.of("tensor", tensor(name + "." + key, constant)));
-        } else if (value instanceof List<?> list) {
-          if (!list.isEmpty()) {
-            json.put(key, list);
-          }
-        } else if (value instanceof Graph within) {
-          json.put(key, Map.of("graph", network(within)));
-        } else {
-          json.put(key, value);
+          case Graph within -> json.put(key, Map.of("graph", network(within)));
+          case Object value -> json.put(key, value);
         }
       }
       return json;
