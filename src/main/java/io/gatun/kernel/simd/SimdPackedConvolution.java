@@ -71,7 +71,7 @@ final class SimdPackedConvolution implements PackedConvolution {
           for (int tile = 0, height; tile < rows; tile += height) {
             height = Product.tileRows(rows - tile);
             for (int i = 0; i < height * inner; i++) {
-              long row = tile + i % height;
+              int row = tile + i % height;
               Floats.put(to, (long) (i / height) * rows + row, left[group][tile * inner + i]);
             }
           }
