@@ -64,19 +64,20 @@ final class ColdStart {
   /**
    * Multiplications by plain loops after which vectors take over whatever rehearsals say: seconds.
    */
-  private static final long ENOUGH = 1L << 36;
+  private static final long ENOUGH = 1L << 34;
 
   /** Calls between two looks at the clock. */
   private static final int BURST = 8;
 
   /**
-   * Bursts after which the compiler has seen enough of a kernel. From then on it is only looked at
-   * now and then, so as not to take time from the compiler.
+   * Bursts after which the compiler should have seen enough of a kernel. It need not have: a method
+   * that waited in a tier without a profile begins to count anew in the one with it. So from then
+   * on rehearsals go on, but take less time from the compiler.
    */
-  private static final int SEEN = 750;
+  private static final int SEEN = 1_500;
 
-  /** Between two looks. */
-  private static final long LOOK_NANOS = 10_000_000;
+  /** The part of the time of plain loops that rehearsals take then: one over this. */
+  private static final int SEEN_SHARE = 4;
 
   /** Terms of a rehearsed product: enough for the loop to be worth unrolling. */
   private static final int TERMS = 8;
@@ -99,7 +100,6 @@ final class ColdStart {
   // Threads that write at the same time may lose each other's numbers; it does no harm.
   private static final int[] BURSTS = new int[Integer.SIZE];
   private static int warm;
-  private static long looked;
   private static long done;
   private static long ended;
 
@@ -168,10 +168,14 @@ final class ColdStart {
       return;
     }
     long now = System.nanoTime();
-    long end = now + Math.min(MOST_NANOS, now - ended);
-    int seen = now - looked < LOOK_NANOS ? seen() : 0;
-    for (int cold; (cold = kernels & ~warm & ~seen) != 0 && now < end; seen = seen()) {
-      for (; cold != 0; cold &= cold - 1) {
+    long share = Math.min(MOST_NANOS, now - ended);
+    long begin = now;
+    for (int cold; (cold = kernels & ~warm) != 0 && now - begin < share; ) {
+      int fresh = cold & ~seen();
+      if (fresh == 0 && now - begin >= share / SEEN_SHARE) {
+        break;
+      }
+      for (cold = fresh == 0 ? cold : fresh; cold != 0; cold &= cold - 1) {
         int kernel = Integer.lowestOneBit(cold);
         long nanos = -System.nanoTime();
         double most = Rehearsal.burst(kernel);
@@ -182,12 +186,11 @@ final class ColdStart {
         }
       }
       now = System.nanoTime();
-      looked = now;
     }
     ended = now;
   }
 
-  /** The kernels that the compiler has seen enough of. */
+  /** The kernels that the compiler should have seen enough of. */
   private static int seen() {
     int kernels = 0;
     for (int i = 0; i < BURSTS.length; i++) {

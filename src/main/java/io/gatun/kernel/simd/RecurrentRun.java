@@ -111,7 +111,7 @@ final class RecurrentRun implements Workers.Task, Workers.TeamTask {
     this.finalHidden = finalHidden;
     this.finalCell = finalCell;
     sort(lengths);
-    long work = work();
+    long work = work(layer, time, batch, state);
     this.members = members(work);
     int useful = Math.min(work < LEAST_SHARED ? 1 : scratch.length, batch / LEAST_SEQUENCES);
     useful = members > 1 ? 1 : Math.max(1, useful);
@@ -125,8 +125,21 @@ final class RecurrentRun implements Workers.Task, Workers.TeamTask {
     }
   }
 
+  /**
+   * Whether each of two directions had better be run by a thread of its own: where there is enough
+   * to do for both, but sequences are too few to be dealt out, and threads are too few for a team
+   * on each direction in turn to be faster.
+   */
+  static boolean sideBySide(SimdPackedRecurrent layer, RecurrentCall call, int workers) {
+    int state = layer.spec.stateSize();
+    return workers == 2
+        && call.batch > 0
+        && call.batch < LEAST_SEQUENCES * workers
+        && work(layer, call.time, call.batch, state) >= LEAST_SHARED;
+  }
+
   /** Multiplications in all, about. */
-  private long work() {
+  private static long work(SimdPackedRecurrent layer, int time, int batch, int state) {
     Panels panels = layer.input();
     return (long) batch * time * panels.vectors * Lanes.LANES * (panels.inner + state);
   }

@@ -41,7 +41,9 @@ final class RecurrentTrainingRun implements AutoCloseable {
   /** Rows that are turned back at once: their cache lines are met again for the next columns. */
   private static final int TURNED_BACK = 64;
 
-  /** Between rows that are turned back, or those of a power of two would share a place in caches. */
+  /**
+   * Between rows that are turned back, or those of a power of two would share a place in caches.
+   */
   private static final long APART = 64;
 
   private final Workers workers;

@@ -37,6 +37,11 @@ final class SimdKernels extends ScalarKernels {
   private final Scratch[] scratch;
   private final MultiplyRun multiply;
   private final RecurrentRun recurrent;
+
+  /** One for each direction of a layer, where a thread has a direction to itself. */
+  private final RecurrentRun[] directions;
+
+  private final Workers.Task bothDirections;
   private final EmbeddedRun embedded;
   private final BatchedRun batched;
   private final ConvolutionShape convolutionShape = new ConvolutionShape();
@@ -55,6 +60,11 @@ final class SimdKernels extends ScalarKernels {
     }
     multiply = new MultiplyRun(scratch);
     recurrent = new RecurrentRun(workers, scratch);
+    directions = new RecurrentRun[Math.min(2, scratch.length)];
+    for (int i = 0; i < directions.length; i++) {
+      directions[i] = new RecurrentRun(Workers.none(), new Scratch[] {scratch[i]});
+    }
+    bothDirections = (part, worker) -> directions[part].run();
     embedded = new EmbeddedRun(workers, scratch);
     batched = new BatchedRun(scratch);
     convolution = new ConvolutionRun(scratch, convolutionShape);
@@ -117,17 +127,12 @@ final class SimdKernels extends ScalarKernels {
 
   @Override
   public void recurrent(PackedRecurrent layer, RecurrentCall call) {
-    SimdPackedRecurrent packed = own(SimdPackedRecurrent.class, "layer", layer);
-    packed.input().checkOpen("layer");
-    if (call.embedding != null) {
-      own(SimdPackedEmbedding.class, "embedding", call.embedding).checkOpen(packed);
-    }
-    checkRecurrent(packed.spec(), call);
+    SimdPackedRecurrent packed = checked(layer, call);
     if (call.batch == 0) {
       return;
     }
-    boolean lstm = packed.spec().cell() == Cell.LSTM;
     if (call.embedding != null) {
+      boolean lstm = packed.spec().cell() == Cell.LSTM;
       embedded.prepare(
           call,
           address(call.tokens),
@@ -140,8 +145,49 @@ final class SimdKernels extends ScalarKernels {
       workers.run(embedded.parts(), embedded);
       return;
     }
-    recurrent.prepare(
-        packed,
+    prepare(recurrent, packed, call);
+    recurrent.run();
+  }
+
+  /**
+   * With few sequences a thread takes a direction to itself: neither waits for the other, as the
+   * members of a team do at every step.
+   */
+  @Override
+  public void recurrent(
+      PackedRecurrent forward,
+      RecurrentCall forwardCall,
+      PackedRecurrent backward,
+      RecurrentCall backwardCall) {
+    SimdPackedRecurrent first = checked(forward, forwardCall);
+    SimdPackedRecurrent second = checked(backward, backwardCall);
+    if (forwardCall.embedding == null
+        && backwardCall.embedding == null
+        && RecurrentRun.sideBySide(first, forwardCall, scratch.length)
+        && RecurrentRun.sideBySide(second, backwardCall, scratch.length)) {
+      prepare(directions[0], first, forwardCall);
+      prepare(directions[1], second, backwardCall);
+      workers.run(2, bothDirections);
+    } else {
+      recurrent(forward, forwardCall);
+      recurrent(backward, backwardCall);
+    }
+  }
+
+  private SimdPackedRecurrent checked(PackedRecurrent layer, RecurrentCall call) {
+    SimdPackedRecurrent packed = own(SimdPackedRecurrent.class, "layer", layer);
+    packed.input().checkOpen("layer");
+    if (call.embedding != null) {
+      own(SimdPackedEmbedding.class, "embedding", call.embedding).checkOpen(packed);
+    }
+    checkRecurrent(packed.spec(), call);
+    return packed;
+  }
+
+  private static void prepare(RecurrentRun run, SimdPackedRecurrent layer, RecurrentCall call) {
+    boolean lstm = layer.spec().cell() == Cell.LSTM;
+    run.prepare(
+        layer,
         call,
         address(call.input),
         address(call.lengths),
@@ -150,7 +196,6 @@ final class SimdKernels extends ScalarKernels {
         address(call.output),
         address(call.finalHidden),
         lstm ? address(call.finalCell) : 0);
-    recurrent.run();
   }
 
   @Override

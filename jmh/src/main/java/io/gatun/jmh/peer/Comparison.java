@@ -24,7 +24,8 @@ import java.util.function.Supplier;
 /**
  * Gatun beside what people would use instead, in one process, in one run: what the machine does at
  * most, the matrix product, eighteen recurrent layers with one thread and with two, the same beside
- * a busy process, smaller weights, ragged batches. Prints tables, and writes them with the raw times and a picture.
+ * a busy process, smaller weights, ragged batches. Prints tables, and writes them with the raw
+ * times and a picture.
  *
  * <pre>
  * Comparison [--quick] [--only=limits,product,layers,busy,formats,ragged] [--threads=1,2] [--rounds=7]
@@ -413,8 +414,7 @@ public final class Comparison {
       all.add(new Measured("busy", named, "LSTM", processors, problem.operations(), beside));
       print("| %s |", named);
       names.forEach(name -> print(" %.3f |", beside.median(name)));
-      names.forEach(
-          name -> print(" %.0f %% |", 100 * alone.median(name) / beside.median(name)));
+      names.forEach(name -> print(" %.0f %% |", 100 * alone.median(name) / beside.median(name)));
       print("%n");
     }
     print("%n");
