@@ -86,6 +86,7 @@ class CudaDeviceTest {
   }
 
   @Test
+  @SuppressWarnings("JUnitMethodInvoked") // the contract's own test, on this test's device
   void convolutionsThroughCudnnAreThoseOfTheReference() {
     ProductContract contract = test -> new KernelBench(test, CudaFixture.device(true));
     contract.convolutionsAreThoseOfTheReference();

@@ -77,12 +77,18 @@ public final class SpeechSideBySide {
         Arrays.sort(one);
       }
       String[] clocks = {"clock", "thread"};
-      String line = "%s: %.1f µs a frame here, %.1f µs in ONNX Runtime, ratio %.2f (least %.2f)%n";
       for (int i = 0; i < 2; i++) {
         double ours = times[i][rounds / 2];
         double theirs = times[2 + i][rounds / 2];
         double least = times[2 + i][0] / times[i][0];
-        System.out.printf(Locale.ROOT, line, clocks[i], ours, theirs, theirs / ours, least);
+        System.out.printf(
+            Locale.ROOT,
+            "%s: %.1f µs a frame here, %.1f µs in ONNX Runtime, ratio %.2f (least %.2f)%n",
+            clocks[i],
+            ours,
+            theirs,
+            theirs / ours,
+            least);
       }
     }
   }
