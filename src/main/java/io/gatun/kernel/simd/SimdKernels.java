@@ -32,6 +32,9 @@ final class SimdKernels extends ScalarKernels {
   /** So many of the largest are found one after the other, each in a pass over the row. */
   private static final int MOST_EXTRACTED = 8;
 
+  /** Vectors of a row that are added up in float32 before the sum goes on in float64. */
+  private static final int SUMMED_VECTORS = 128;
+
   private SimdTraining training;
   private final ColumnSums columnSums;
   private final Scratch[] scratch;
@@ -428,22 +431,28 @@ final class SimdKernels extends ScalarKernels {
     if (reduction == Reduction.MAXIMUM || reduction == Reduction.MINIMUM) {
       return extreme(reduction, from, size, vectors, partial);
     }
-    int rest = vectors * LANES;
-    if (reduction == Reduction.L2) {
-      RowPasses.squares(from, vectors, partial, 0f);
-      double sum = Floats.sum(partial);
-      for (int i = rest; i < size; i++) {
-        float x = Floats.get(from, i);
-        sum += (double) x * x;
+    // The lanes' own sums are float32: short ones, or a million terms would lose three digits.
+    double sum = 0;
+    for (int done = 0; done < vectors; done += SUMMED_VECTORS) {
+      int some = Math.min(SUMMED_VECTORS, vectors - done);
+      long at = from + (long) done * BYTES;
+      if (reduction == Reduction.L2) {
+        RowPasses.squares(at, some, partial, 0f);
+      } else {
+        RowPasses.sum(at, some, partial);
       }
-      return (float) Math.sqrt(sum);
+      sum += Floats.sum(partial);
     }
-    RowPasses.sum(from, vectors, partial);
-    double sum = Floats.sum(partial);
-    for (int i = rest; i < size; i++) {
-      sum += Floats.get(from, i);
+    for (int i = vectors * LANES; i < size; i++) {
+      double x = Floats.get(from, i);
+      sum += reduction == Reduction.L2 ? x * x : x;
     }
-    return (float) (reduction == Reduction.MEAN ? sum / size : sum);
+    return (float)
+        switch (reduction) {
+          case MEAN -> sum / size;
+          case L2 -> Math.sqrt(sum);
+          default -> sum;
+        };
   }
 
   private static float extreme(
