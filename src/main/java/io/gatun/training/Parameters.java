@@ -47,6 +47,9 @@ final class Parameters {
   private MemorySegment first;
   private MemorySegment second;
 
+  /** The mean of the parameters after each step, as they lie there; {@code null} for none. */
+  private MemorySegment mean;
+
   /**
    * Finds the parameters of a network.
    *
@@ -206,14 +209,64 @@ final class Parameters {
     }
   }
 
-  /** What a checkpoint keeps of the optimiser. */
-  Map<String, Tensor> moments() {
+  /** Makes room for the mean of the parameters, which is computed from now on. */
+  void beginMean() {
+    mean = arena.allocate(Math.max(1, size) * Float.BYTES, Tensor.ALIGNMENT);
+  }
+
+  /**
+   * Takes the parameters into the mean as the number {@code count} of them, counted from 1: m ← m −
+   * (m − w) / count.
+   *
+   * @param gradients memory of a shard's gradients, which is written over
+   */
+  void average(Kernels kernels, long count, MemorySegment gradients) {
+    OptimiserStep step =
+        new OptimiserStep(OptimiserStep.Rule.SGD, 1.0 / count, 0, 0, 0, 0, false, 1, 1, 1);
+    Region means = new Region(HostBuffer.wrap(mean));
+    Region all = new Region(HostBuffer.wrap(gradients));
+    long[] one = {1};
+    for (Parameter parameter : parameters) {
+      long elements = parameter.tensor().elements();
+      Region at = region(means, parameter.offset(), elements);
+      Region distance = region(all, parameter.offset(), elements);
+      Region now = new Region(HostBuffer.wrap(parameter.tensor().segment()));
+      kernels.binary(
+          BinaryOperation.SUBTRACT,
+          DType.FLOAT32,
+          at,
+          one,
+          now,
+          one,
+          distance,
+          new long[] {elements});
+      kernels.optimise(step, at, distance, distance, distance, elements);
+    }
+  }
+
+  /** Puts the mean where the parameters are, and them where it was; a second time takes it back. */
+  void exchangeMean() {
+    for (Parameter parameter : parameters) {
+      MemorySegment now = parameter.tensor().segment();
+      MemorySegment other = mean.asSlice(parameter.offset() * Float.BYTES, now.byteSize());
+      MemorySegment aside = MemorySegment.ofArray(new byte[Math.toIntExact(now.byteSize())]);
+      aside.copyFrom(now);
+      now.copyFrom(other);
+      other.copyFrom(aside);
+    }
+  }
+
+  /** What a checkpoint keeps of the optimiser and of the mean. */
+  Map<String, Tensor> kept() {
     Map<String, Tensor> all = new LinkedHashMap<>();
     all.put(
         "optimiser/first", Tensor.wrap(first.asSlice(0, size * Float.BYTES), DType.FLOAT32, size));
     all.put(
         "optimiser/second",
         Tensor.wrap(second.asSlice(0, size * Float.BYTES), DType.FLOAT32, size));
+    if (mean != null) {
+      all.put("mean", Tensor.wrap(mean.asSlice(0, size * Float.BYTES), DType.FLOAT32, size));
+    }
     return all;
   }
 

@@ -100,6 +100,9 @@ public final class Trainer implements AutoCloseable {
         begin(config.initial().get());
       }
       parameters = new Parameters(draft, config.frozen(), arena);
+      if (config.averageFrom() > 0) {
+        parameters.beginMean();
+      }
       Encoding encoding = new Encoding(config.source(), config.target(), config.labels());
       items = encoding.items(config.split().train(), config.batch().longest());
       checkVocabulary();
@@ -358,9 +361,18 @@ public final class Trainer implements AutoCloseable {
             .rate(config.optimiser().rate(), step, epochSteps, lastStep(), state.plateaus);
     parameters.optimise(
         kernels, config.optimiser().step(step, state.rate, scale), shards.get(0).memory());
+    if (averages(epoch)) {
+      state.averaged++;
+      parameters.average(kernels, state.averaged, shards.get(0).memory());
+    }
     state.step = step;
     state.lossSum += loss;
     state.lossTerms += terms;
+  }
+
+  /** Whether the parameters of an epoch's steps go into their mean. */
+  private boolean averages(int epoch) {
+    return config.averageFrom() > 0 && epoch + 1 >= config.averageFrom();
   }
 
   /** Where numbers as large as a limit, or that are none, were first found; empty if nowhere. */
@@ -394,7 +406,21 @@ public final class Trainer implements AutoCloseable {
             Files.exists(checkpoint()) ? ", from the last checkpoint with --resume" : ""));
   }
 
+  /** Judges what would be written if the training ended here: the mean, where there is one. */
   private void validate(int epoch) throws IOException {
+    if (!averages(epoch)) {
+      judge(epoch);
+      return;
+    }
+    parameters.exchangeMean();
+    try {
+      judge(epoch);
+    } finally {
+      parameters.exchangeMean();
+    }
+  }
+
+  private void judge(int epoch) throws IOException {
     double trained = state.meanLoss();
     state.lossSum = 0;
     state.lossTerms = 0;

@@ -65,6 +65,7 @@ public final class TrainingConfig {
   private final Validation validation;
   private final int checkpointSteps;
   private final int shards;
+  private final int averageFrom;
   private final int truncate;
   private final int threads;
   private final List<Json> frozen;
@@ -120,6 +121,12 @@ public final class TrainingConfig {
     minutes = number(fields, "minutes", 0, value -> value >= 0, "0 or more");
     clip = number(fields, "clip_norm", 0, value -> value >= 0, "0 or more");
     checkpointSteps = fields.integer("checkpoint_steps", 0, 0);
+    averageFrom = fields.integer("average_from", 0, 0);
+    if (averageFrom > epochs) {
+      throw fields
+          .require("average_from")
+          .error("is " + averageFrom + ", expected one of the " + epochs + " epochs");
+    }
     shards = fields.integer("shards", 1, 2);
     truncate = fields.integer("truncate", 0, 0);
     if (truncate > 0 && kind != Model.Kind.NETWORK) {
@@ -391,6 +398,11 @@ public final class TrainingConfig {
   /** Steps between checkpoints beside those at each validation; 0 for none. */
   int checkpointSteps() {
     return checkpointSteps;
+  }
+
+  /** The epoch, from 1, from whose first step on weights are averaged; 0 for never. */
+  int averageFrom() {
+    return averageFrom;
   }
 
   /** Time steps behind which back-propagation is cut and only the state goes on; 0 for never. */

@@ -12,10 +12,10 @@ import java.util.Map;
 import java.util.zip.CRC32;
 
 /**
- * Where a training stands, and how that is kept: parameters, the best ones, the optimiser's
- * moments, and the numbers below, in one safetensors file. Batches, dropout and the network's own
- * tokens are drawn from the seed and the step, so the step is all there is of random state. For one
- * thread.
+ * Where a training stands, and how that is kept: parameters, the best ones, their mean, the
+ * optimiser's moments, and the numbers below, in one safetensors file. Batches, dropout and the
+ * network's own tokens are drawn from the seed and the step, so the step is all there is of random
+ * state. For one thread.
  */
 final class TrainingState {
   private static final String BEST = "best/";
@@ -27,6 +27,10 @@ final class TrainingState {
   int epoch;
 
   int batch;
+
+  /** How many steps' parameters are in their mean. */
+  long averaged;
+
   long bestStep;
   double best = Double.NaN;
   int bad;
@@ -72,12 +76,13 @@ final class TrainingState {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     now.forEach((name, tensor) -> tensors.put(NOW + name, tensor));
     bestParameters.forEach((name, tensor) -> tensors.put(BEST + name, tensor));
-    tensors.putAll(parameters.moments());
+    tensors.putAll(parameters.kept());
     Map<String, String> numbers = new LinkedHashMap<>();
     numbers.put("fingerprint", fingerprint(config));
     numbers.put("step", String.valueOf(step));
     numbers.put("epoch", String.valueOf(epoch));
     numbers.put("batch", String.valueOf(batch));
+    numbers.put("averaged", String.valueOf(averaged));
     numbers.put("best_step", String.valueOf(bestStep));
     numbers.put("best", Double.toHexString(best));
     numbers.put("bad", String.valueOf(bad));
@@ -116,10 +121,11 @@ final class TrainingState {
       }
       now.forEach((name, tensor) -> tensor.copyFrom(tensors.tensor(NOW + name)));
       bestParameters.forEach((name, tensor) -> tensor.copyFrom(tensors.tensor(BEST + name)));
-      parameters.moments().forEach((name, tensor) -> tensor.copyFrom(tensors.tensor(name)));
+      parameters.kept().forEach((name, tensor) -> tensor.copyFrom(tensors.tensor(name)));
       state.step = Long.parseLong(numbers.get("step"));
       state.epoch = Integer.parseInt(numbers.get("epoch"));
       state.batch = Integer.parseInt(numbers.get("batch"));
+      state.averaged = Long.parseLong(numbers.get("averaged"));
       state.bestStep = Long.parseLong(numbers.get("best_step"));
       state.best = Double.parseDouble(numbers.get("best"));
       state.bad = Integer.parseInt(numbers.get("bad"));

@@ -1,5 +1,6 @@
 package io.gatun.training;
 
+import static io.gatun.training.TrainingListener.NONE;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -108,7 +109,7 @@ class TrainerTest {
 
   @Test
   void aLinearNetworkFindsTheWeightsOfASum() throws IOException {
-    Map<String, Double> figures = train(SUM, false, TrainingListener.NONE);
+    Map<String, Double> figures = train(SUM, false, NONE);
     Map<String, float[]> weights = weights();
     assertEquals(1, weights.get("sum.W")[0], 1e-3);
     assertEquals(1, weights.get("sum.R")[0], 1e-3);
@@ -141,16 +142,45 @@ class TrainerTest {
 
   @Test
   void aResumedTrainingHasTheBitsOfOneThatWasNeverStopped() throws IOException {
-    for (String json : new String[] {CLASSES, PAIRS}) {
-      train(json, false, TrainingListener.NONE);
+    String averaged = CLASSES.replace("\"epochs\": 8", "\"epochs\": 3, \"average_from\": 1");
+    for (String json : new String[] {CLASSES, PAIRS, averaged}) {
+      train(json, false, NONE);
       Map<String, float[]> whole = weights();
       for (int step : new int[] {2, 7, 16}) {
         assertThrows(Killed.class, () -> train(json, false, killer(step)));
         assertThrows(Killed.class, () -> train(json, true, killer(step + 4)));
-        train(json, true, TrainingListener.NONE);
+        train(json, true, NONE);
         same(whole, weights());
       }
     }
+  }
+
+  @Test
+  void averagedWeightsAreTheMeanOfThoseAfterEachStep() throws IOException {
+    Map<String, double[]> mean = new LinkedHashMap<>();
+    int steps = 5;
+    for (int step = 1; step <= steps; step++) {
+      train(CLASSES.replace("\"epochs\"", "\"steps\": " + step + ", \"epochs\""), false, NONE);
+      weights()
+          .forEach(
+              (name, w) -> {
+                double[] sum = mean.computeIfAbsent(name, n -> new double[w.length]);
+                for (int i = 0; i < w.length; i++) {
+                  sum[i] += w[i] / steps;
+                }
+              });
+    }
+    String averaged =
+        CLASSES.replace("\"epochs\"", "\"steps\": 5, \"average_from\": 1, \"epochs\"");
+    train(averaged, false, NONE);
+    Map<String, float[]> got = weights();
+    assertEquals(mean.keySet(), got.keySet());
+    got.forEach(
+        (name, w) -> {
+          for (int i = 0; i < w.length; i++) {
+            assertEquals(mean.get(name)[i], w[i], 1e-6, name);
+          }
+        });
   }
 
   @Test
@@ -173,15 +203,15 @@ class TrainerTest {
         lastSteps.toString());
     Map<String, float[]> whole = weights();
     assertThrows(Killed.class, () -> train(tokens, false, killer(lastSteps.get(5) + 4)));
-    train(tokens, true, TrainingListener.NONE);
+    train(tokens, true, NONE);
     same(whole, weights());
   }
 
   @Test
   void weightsOfHalfTheSizeAnswerNearlyTheSame() throws IOException {
-    Map<String, Double> figures = train(PAIRS, false, TrainingListener.NONE);
+    Map<String, Double> figures = train(PAIRS, false, NONE);
     String half = PAIRS.replace("\"output\"", "\"weights\": \"bfloat16\", \"output\"");
-    Map<String, Double> halved = train(half, false, TrainingListener.NONE);
+    Map<String, Double> halved = train(half, false, NONE);
     assertEquals(figures.get("perplexity"), halved.get("perplexity"), 0.05);
   }
 
@@ -237,28 +267,28 @@ class TrainerTest {
             () ->
                 train(both.replace("\"epochs\"", "\"truncate\": 3, \"epochs\""), false, killer(1)));
     assertTrue(e.getMessage().contains("looks ahead"), e.getMessage());
-    train(SUM.replace("\"epochs\"", "\"truncate\": 4, \"epochs\""), false, TrainingListener.NONE);
+    train(SUM.replace("\"epochs\"", "\"truncate\": 4, \"epochs\""), false, NONE);
     assertEquals(1, weights().get("sum.R")[0], 1e-3);
   }
 
   @Test
   void theNumberOfThreadsChangesNothing() throws IOException {
     String three = CLASSES.replace("\"epochs\": 8", "\"epochs\": 2, \"shards\": 3");
-    train(three.replace("\"epochs\"", "\"threads\": 1, \"epochs\""), false, TrainingListener.NONE);
+    train(three.replace("\"epochs\"", "\"threads\": 1, \"epochs\""), false, NONE);
     Map<String, float[]> one = weights();
-    train(three.replace("\"epochs\"", "\"threads\": 3, \"epochs\""), false, TrainingListener.NONE);
+    train(three.replace("\"epochs\"", "\"threads\": 3, \"epochs\""), false, NONE);
     same(one, weights());
   }
 
   @Test
   void aClassifierLearns() throws IOException {
-    Map<String, Double> figures = train(CLASSES, false, TrainingListener.NONE);
+    Map<String, Double> figures = train(CLASSES, false, NONE);
     assertTrue(figures.get("accuracy") > 0.9, figures.toString());
   }
 
   @Test
   void frozenLayersStayAndOthersBeginWhereAnotherModelIs() throws IOException {
-    train(CLASSES, false, TrainingListener.NONE);
+    train(CLASSES, false, NONE);
     Map<String, float[]> before = weights();
     Files.move(folder.resolve("model"), folder.resolve("first"));
     String next =
@@ -266,7 +296,7 @@ class TrainerTest {
             .replace("\"name\": \"toy\"", "\"name\": \"toy\", \"initial\": \"first\"")
             .replace("\"name\": \"scores\"", "\"name\": \"head\"")
             .replace("\"epochs\": 8", "\"epochs\": 2, \"freeze\": [\"embedding\", \"rn*\"]");
-    train(next, false, TrainingListener.NONE);
+    train(next, false, NONE);
     Map<String, float[]> after = weights();
     assertArrayEquals(before.get("rnn.R"), after.get("rnn.R"));
     assertArrayEquals(before.get("embedding.data"), after.get("embedding.data"));
@@ -274,8 +304,7 @@ class TrainerTest {
     String others =
         next.replace(
             "\"characters\"", "\"characters\", \"vocabulary\": [\"d\", \"c\", \"b\", \"a\"]");
-    RuntimeException e =
-        assertThrows(RuntimeException.class, () -> train(others, false, TrainingListener.NONE));
+    RuntimeException e = assertThrows(RuntimeException.class, () -> train(others, false, NONE));
     assertTrue(e.getMessage().contains("has as many symbols as that of"), e.getMessage());
   }
 
@@ -284,8 +313,7 @@ class TrainerTest {
     String wild =
         SUM.replace("\"learning_rate\": 0.02", "\"type\": \"sgd\", \"learning_rate\": 1e30")
             .replace("\"clip_norm\": 1,", "");
-    TrainingException e =
-        assertThrows(TrainingException.class, () -> train(wild, false, TrainingListener.NONE));
+    TrainingException e = assertThrows(TrainingException.class, () -> train(wild, false, NONE));
     assertTrue(e.getMessage().contains("in step 2 (batch 2 of epoch 1)"), e.getMessage());
     assertTrue(e.getMessage().contains(", and the first value "), e.getMessage());
     assertFalse(Files.exists(folder.resolve("model/model.json")));
@@ -295,8 +323,7 @@ class TrainerTest {
   void aCheckpointOfAnotherTrainingIsRefused() throws IOException {
     assertThrows(Killed.class, () -> train(CLASSES, false, killer(20)));
     String other = CLASSES.replace("\"learning_rate\": 0.02", "\"learning_rate\": 0.03");
-    TrainingException e =
-        assertThrows(TrainingException.class, () -> train(other, true, TrainingListener.NONE));
+    TrainingException e = assertThrows(TrainingException.class, () -> train(other, true, NONE));
     assertTrue(e.getMessage().contains("other settings"), e.getMessage());
   }
 
@@ -333,6 +360,7 @@ class TrainerTest {
         "\"name\": \"toy\", \"initial\": \"nowhere\"",
         "but there is no such model"
       },
+      {CLASSES, "\"epochs\"", "\"average_from\": 9, \"epochs\"", "expected one of the 8 epochs"},
       {SUM, "\"kind\": \"network\"", "\"kind\": \"netwrk\"", "did you mean 'network'"},
     };
     for (String[] mistake : mistakes) {
@@ -347,7 +375,7 @@ class TrainerTest {
 
   @Test
   void theAnswersOfTheFolderAreJudgedLikeThoseOfTheTraining() throws IOException {
-    Map<String, Double> figures = train(PAIRS, false, TrainingListener.NONE);
+    Map<String, Double> figures = train(PAIRS, false, NONE);
     TrainingConfig config = config(PAIRS);
     try (Model model = ModelFolder.open(folder.resolve("model"));
         io.gatun.kernel.Workers workers = new io.gatun.kernel.Workers(2)) {
@@ -360,7 +388,7 @@ class TrainerTest {
 
   @Test
   void tensorsOfTheFolderAreFloat32() throws IOException {
-    train(SUM.replace("60", "1"), false, TrainingListener.NONE);
+    train(SUM.replace("60", "1"), false, NONE);
     try (Model model = ModelFolder.open(folder.resolve("model"))) {
       for (String name : model.weights().names()) {
         Tensor tensor = model.weights().tensor(name);

@@ -65,9 +65,12 @@ class SimdKernelsTest extends KernelsContract {
       Region to = new Region(HostBuffer.wrap(result.segment()));
       Map<Reduction, Double> expected =
           Map.of(
-              Reduction.SUM, size * number,
-              Reduction.MEAN, number,
-              Reduction.L2, Math.sqrt(size * number * number));
+              Reduction.SUM,
+              size * number,
+              Reduction.MEAN,
+              number,
+              Reduction.L2,
+              Math.sqrt(size * number * number));
       expected.forEach(
           (reduction, right) -> {
             kernels.reduce(reduction, from, to, 1, size, 1);
