@@ -48,6 +48,7 @@ final class KerasLayers {
   private final KerasActivations activations;
   private final KerasRecurrent recurrent;
   private final KerasConvolution convolutions;
+  private final KerasLocallyConnected unshared;
   private final KerasAttention attention;
 
   KerasLayers(KerasGraph to) {
@@ -55,6 +56,7 @@ final class KerasLayers {
     this.activations = new KerasActivations(to);
     this.recurrent = new KerasRecurrent(to, activations);
     this.convolutions = new KerasConvolution(to, activations);
+    this.unshared = new KerasLocallyConnected(to, activations);
     this.attention = new KerasAttention(to);
   }
 
@@ -68,7 +70,15 @@ final class KerasLayers {
   List<KerasTensor> add(KerasCall call) {
     String type = call.className();
     return switch (type) {
-      case "SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU" -> recurrent.layer(call);
+      case "SimpleRNN",
+          "LSTM",
+          "GRU",
+          "CuDNNLSTM",
+          "CuDNNGRU",
+          "ConvLSTM1D",
+          "ConvLSTM2D",
+          "ConvLSTM3D" ->
+          recurrent.layer(call);
       case "RNN" -> recurrent.loop(call);
       case "Bidirectional" -> recurrent.bidirectional(call);
       case "TimeDistributed" -> List.of(timeDistributed(call));
@@ -126,6 +136,8 @@ final class KerasLayers {
       case "DepthwiseConv2D" -> convolutions.depthwise(call, 2);
       case "SeparableConv1D" -> convolutions.separable(call, 1);
       case "SeparableConv2D" -> convolutions.separable(call, 2);
+      case "LocallyConnected1D" -> unshared.layer(call, 1);
+      case "LocallyConnected2D" -> unshared.layer(call, 2);
       case "MaxPooling1D" -> convolutions.pool(call, 1, true);
       case "MaxPooling2D" -> convolutions.pool(call, 2, true);
       case "MaxPooling3D" -> convolutions.pool(call, 3, true);

@@ -28,10 +28,12 @@ final class KerasRecurrent {
 
   private final KerasGraph to;
   private final KerasActivations activations;
+  private final KerasConvLstm convolutional;
 
   KerasRecurrent(KerasGraph to, KerasActivations activations) {
     this.to = to;
     this.activations = activations;
+    this.convolutional = new KerasConvLstm(to);
   }
 
   /**
@@ -68,7 +70,7 @@ final class KerasRecurrent {
     SECOND_DIRECTION
   }
 
-  /** SimpleRNN, LSTM, GRU and their cuDNN forms. */
+  /** SimpleRNN, LSTM, GRU and their cuDNN forms, ConvLSTM. */
   List<KerasTensor> layer(KerasCall call) {
     boolean backward = call.config().bool("go_backwards", false);
     return one(masked(call), states(call), backward ? Way.BACKWARD : Way.FORWARD)
@@ -163,7 +165,7 @@ final class KerasRecurrent {
   static boolean isRecurrent(String className) {
     return switch (className) {
       case "SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU" -> true;
-      default -> false;
+      default -> KerasConvLstm.axes(className) > 0;
     };
   }
 
@@ -205,6 +207,9 @@ final class KerasRecurrent {
     if (!initial.isEmpty() && initial.size() != stateCount(call)) {
       throw call.error("begins with " + initial.size() + " states, expected " + stateCount(call));
     }
+    if (KerasConvLstm.axes(call.className()) > 0) {
+      return convolutional(call, initial, way, sequences);
+    }
     Value mask = call.mask();
     Recurrent.Builder<?> builder =
         builder(call, mask == null ? call.name() : call.name() + ".loop");
@@ -230,6 +235,15 @@ final class KerasRecurrent {
     builder.returnSequences(sequences);
     Recurrent.Result result = unroll(call, builder, input, null, state);
     return new Made(result.value(), ends(result), null);
+  }
+
+  private Made convolutional(KerasCall call, List<Value> initial, Way way, boolean sequences) {
+    boolean fromEnd = way == Way.BACKWARD || way == Way.SECOND_DIRECTION;
+    KerasConvLstm.Made made =
+        convolutional.add(call, initial, fromEnd, way == Way.SECOND_DIRECTION);
+    Value output = sequences ? made.sequence() : made.hidden();
+    return new Made(
+        to.alias(call.name(), output), List.of(made.hidden(), made.cell()), null);
   }
 
   /** Goes through sequences that were moved together, and puts the outputs back. */
@@ -289,11 +303,14 @@ final class KerasRecurrent {
         switch (type) {
           case "SimpleRNN", "SimpleRNNCell" ->
               SimpleRnn.builder(name).activation(activations.required(call, "activation", "tanh"));
-          case "LSTM", "LSTMCell" ->
-              Lstm.builder(name)
-                  .activation(activations.required(call, "activation", "tanh"))
-                  .recurrentActivation(recurrentActivation(call));
+          case "LSTM", "LSTMCell" -> {
+            parts = ofCudnn(parts, LSTM_GATES) ? cudnn(parts, LSTM_GATES) : parts;
+            yield Lstm.builder(name)
+                .activation(activations.required(call, "activation", "tanh"))
+                .recurrentActivation(recurrentActivation(call));
+          }
           case "GRU", "GRUCell" -> {
+            parts = ofCudnn(parts, GRU_GATES) ? cudnn(parts, GRU_GATES) : parts;
             Gru.Builder gru =
                 Gru.builder(name)
                     .activation(activations.required(call, "activation", "tanh"))
@@ -319,6 +336,20 @@ final class KerasRecurrent {
 
   private Activation recurrentActivation(KerasCall call) {
     return activations.required(call, "recurrent_activation", "sigmoid");
+  }
+
+  /**
+   * Whether a layer's weights were written by its cuDNN form, which has two biases behind each
+   * other; Keras takes them as well.
+   */
+  private static boolean ofCudnn(Map<String, Tensor> parts, int gates) {
+    Tensor recurrent = parts.get("recurrent_kernel");
+    Tensor bias = parts.get("bias");
+    return recurrent != null
+        && bias != null
+        && bias.rank() == 1
+        && recurrent.rank() == 2
+        && bias.dim(0) == 2 * gates * recurrent.dim(0);
   }
 
   /**

@@ -119,7 +119,7 @@ final class KerasWeights {
           leaves.add(new Leaf(name + "." + role, bias(config, "kernel"), either));
         }
       }
-      case "SimpleRNN", "LSTM", "GRU" ->
+      case "SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D" ->
           leaves.add(new Leaf(name, roles(layer), below(objects, "cell")));
       default -> {
         if (KerasJson.isModel(layer)) {
@@ -148,7 +148,9 @@ final class KerasWeights {
           "Conv3D",
           "Conv1DTranspose",
           "Conv2DTranspose",
-          "Conv3DTranspose" ->
+          "Conv3DTranspose",
+          "LocallyConnected1D",
+          "LocallyConnected2D" ->
           config.has("equation") && !config.has("bias_axes")
               ? List.of("kernel")
               : bias(config, "kernel");
@@ -161,6 +163,9 @@ final class KerasWeights {
           "GRU",
           "CuDNNLSTM",
           "CuDNNGRU",
+          "ConvLSTM1D",
+          "ConvLSTM2D",
+          "ConvLSTM3D",
           "SimpleRNNCell",
           "LSTMCell",
           "GRUCell" ->

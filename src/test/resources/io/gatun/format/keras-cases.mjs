@@ -185,6 +185,32 @@ sequential('shapes', [
   const inner = layers.sequential({layers: [L.dense({units: 3, inputShape: [4], activation: 'tanh'}), L.batchNormalization()]});
   add('shared', [a, b], inner.apply(L.concatenate().apply([shared.apply(a), shared.apply(b)])));
 }
+for (const [i, options] of [
+  {filters: 2, kernelSize: 3, padding: 'same', returnSequences: true},
+  {filters: 2, kernelSize: [2, 3], strides: [2, 1], recurrentActivation: 'sigmoid', goBackwards: true, returnSequences: true},
+  {filters: 1, kernelSize: [3, 2], dilationRate: 2, useBias: false, activation: 'relu'},
+  {filters: 2, kernelSize: 3, strides: 2, padding: 'same', returnState: true, returnSequences: true},
+  {filters: 2, kernelSize: [4, 2], padding: 'same', activation: 'softsign', recurrentActivation: 'sigmoid'},
+].entries()) {
+  const x = layers.input({shape: [i % 2 ? 3 : null, 5, 4, 2]});
+  add(`convLstm2d ${i}`, x, L.convLstm2d(options).apply(x), [{shape: [2, 3, 5, 4, 2], values: fill([2, 3, 5, 4, 2])}]);
+}
+sequential('convLstm2d, channels first', [
+  L.convLstm2d({filters: 2, kernelSize: [2, 3], dataFormat: 'channelsFirst', inputShape: [2, 3, 4, 5]}),
+]);
+for (const returnSequences of [false, true]) {
+  sequential(`bidirectional convLstm2d ${returnSequences}`, [
+    L.bidirectional({
+      layer: L.convLstm2d({filters: 2, kernelSize: 3, padding: 'same', returnSequences}), mergeMode: 'concat',
+      inputShape: [3, 4, 3, 1],
+    }),
+  ]);
+}
+sequential('frames', [
+  L.convLstm2d({filters: 2, kernelSize: 3, padding: 'same', returnSequences: true, inputShape: [3, 4, 4, 1]}),
+  L.timeDistributed({layer: L.maxPooling2d({poolSize: 2})}), L.convLstm2d({filters: 2, kernelSize: 2}),
+  L.flatten(), L.dense({units: 2}),
+]);
 console.log('[');
 cases.forEach((each, i) => console.log(JSON.stringify(each) + (i < cases.length - 1 ? ',' : '')));
 console.log(']');
