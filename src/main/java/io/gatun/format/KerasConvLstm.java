@@ -146,9 +146,7 @@ final class KerasConvLstm {
   }
 
   private Value channelsBack(String name, Value state, boolean stay) {
-    return stay
-        ? to.alias(name, state)
-        : to.transpose(name, state, inverse(toFront(state.rank())));
+    return stay ? to.alias(name, state) : to.transpose(name, state, inverse(toFront(state.rank())));
   }
 
   /** One time step: from {@code [batch, channels, places…]} and two states to two states. */
@@ -276,10 +274,7 @@ final class KerasConvLstm {
       Value nextCell = body.node("next_cell", "Add", kept, added);
       Value shown = activations.apply(call, function, "shown", nextCell);
       Value nextHidden = body.node("next_hidden", "Mul", gates.get(3), shown);
-      builder
-          .output(nextHidden)
-          .output(nextCell)
-          .output(body.alias("made", nextHidden));
+      builder.output(nextHidden).output(nextCell).output(body.alias("made", nextHidden));
       return builder.build();
     }
   }

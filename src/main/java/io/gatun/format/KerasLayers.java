@@ -527,7 +527,6 @@ final class KerasLayers {
       default -> {}
     }
     // All steps of all sequences as one batch.
-    long time = KerasGraph.size(call, x, 1);
     long[] folded = new long[x.rank() - 1];
     folded[0] = -1;
     for (int axis = 2; axis < x.rank(); axis++) {
@@ -539,11 +538,20 @@ final class KerasLayers {
     Value y = nested(on);
     long[] apart = new long[y.rank() + 1];
     apart[0] = -1;
-    apart[1] = time;
     for (int axis = 1; axis < y.rank(); axis++) {
       apart[axis + 1] = KerasGraph.size(call, y, axis);
     }
-    return new KerasTensor(to.reshape(call.name(), y, apart), input.mask());
+    if (x.dim(1).isKnown()) {
+      apart[1] = x.dim(1).size();
+      return new KerasTensor(to.reshape(call.name(), y, apart), input.mask());
+    }
+    // As many sequences, of as many steps, as came in.
+    String name = call.name();
+    Value before = to.node(name + ".before", "Shape", Attributes.of("start", 0, "end", 2), x);
+    Value behind =
+        to.graph().integers(name + ".behind", Arrays.copyOfRange(apart, 2, apart.length));
+    Value sizes = to.concat(name + ".sizes", 0, List.of(before, behind));
+    return new KerasTensor(to.node(name, "Reshape", y, sizes), input.mask());
   }
 
   private Value nested(KerasCall call) {

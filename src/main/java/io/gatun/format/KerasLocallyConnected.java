@@ -83,8 +83,7 @@ final class KerasLocallyConnected {
       if (x.rank() != axes + 2) {
         throw call.error("works on " + x + ", expected " + (axes + 2) + " axes");
       }
-      channelsFirst =
-          call.config().string("data_format", "channels_last").equals("channels_first");
+      channelsFirst = call.config().string("data_format", "channels_last").equals("channels_first");
       channels = Math.toIntExact(KerasGraph.size(call, x, channelsFirst ? 1 : axes + 1));
       filters = call.config().require("filters").integer(1);
       kernel = to.weight(call, "kernel");
@@ -188,8 +187,7 @@ final class KerasLocallyConnected {
         pads[x.rank() + at] = behind[axis];
       }
       Value amounts = to.graph().integers(call.name() + ".pads", pads);
-      return to.node(
-          call.name() + ".padded", "Pad", Attributes.of("mode", "constant"), x, amounts);
+      return to.node(call.name() + ".padded", "Pad", Attributes.of("mode", "constant"), x, amounts);
     }
 
     private int paddedSize(int axis) {

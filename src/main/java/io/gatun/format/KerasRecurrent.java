@@ -242,8 +242,7 @@ final class KerasRecurrent {
     KerasConvLstm.Made made =
         convolutional.add(call, initial, fromEnd, way == Way.SECOND_DIRECTION);
     Value output = sequences ? made.sequence() : made.hidden();
-    return new Made(
-        to.alias(call.name(), output), List.of(made.hidden(), made.cell()), null);
+    return new Made(to.alias(call.name(), output), List.of(made.hidden(), made.cell()), null);
   }
 
   /** Goes through sequences that were moved together, and puts the outputs back. */

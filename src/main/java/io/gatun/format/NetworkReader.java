@@ -562,24 +562,13 @@ final class NetworkReader {
 
   private Value unroll(Recurrent layer, RecurrentOptions options) {
     if (encoder == null) {
-      if (options.initial().isPresent()) {
-        throw options.initial().get().error("is for the layers of a decoder");
-      }
-      if (carried) {
-        return unrollCarried(layer, options);
-      }
-      return layer.unroll(graph, options.input(), options.lengths()).value();
+      return carried ? unrollCarried(layer, options) : unrollFrom(layer, options);
     }
     if (options.twoDirections()) {
       throw options.layer().error("has two directions, but a decoder sees no later token");
     }
     if (forced) {
-      List<Optional<String>> from = sources(options, layer instanceof Lstm ? 2 : 1);
-      Value hidden = from.get(0).map(graph::find).orElse(null);
-      Value cell = from.size() < 2 ? null : from.get(1).map(graph::find).orElse(null);
-      Recurrent.State initial =
-          hidden == null && cell == null ? null : new Recurrent.State(hidden, cell);
-      return layer.unroll(graph, options.input(), options.lengths(), initial).value();
+      return unrollFrom(layer, options);
     }
     Recurrent.State before = layer.stateInputs(graph, DType.FLOAT32, "batch");
     Recurrent.Result result = layer.unroll(graph, options.input(), options.lengths(), before);
@@ -592,8 +581,24 @@ final class NetworkReader {
     return result.value();
   }
 
+  /** All time steps, from a state that is a value of the same graph, or zeros. */
+  private Value unrollFrom(Recurrent layer, RecurrentOptions options) {
+    List<Optional<String>> from = sources(options, layer instanceof Lstm ? 2 : 1);
+    Value hidden = from.get(0).map(graph::find).orElse(null);
+    Value cell = from.size() < 2 ? null : from.get(1).map(graph::find).orElse(null);
+    Recurrent.State initial =
+        hidden == null && cell == null ? null : new Recurrent.State(hidden, cell);
+    return layer.unroll(graph, options.input(), options.lengths(), initial).value();
+  }
+
   private Value unrollCarried(Recurrent layer, RecurrentOptions options) {
     Map<String, Json> said = options.layer().members();
+    if (options.initial().isPresent()) {
+      throw options
+          .initial()
+          .get()
+          .error("is what \"truncate\" of the training carries over itself");
+    }
     for (String key : List.of("bidirectional", "reversed", "go_backwards")) {
       if (said.containsKey(key)) {
         throw said.get(key)
@@ -608,28 +613,30 @@ final class NetworkReader {
     return result.value();
   }
 
-  /** Where the states of a decoder's layer begin: the hidden one, and an LSTM's cell. */
+  /**
+   * Where the states of a layer begin: the hidden one, and an LSTM's cell. Those of a decoder are
+   * values of the encoder, those of other networks their own.
+   */
   private List<Optional<String>> sources(RecurrentOptions options, int count) {
     if (options.initial().isEmpty()) {
       return List.of(Optional.empty(), Optional.empty());
     }
+    Graph.Builder where = encoder == null ? graph : encoder.graph;
     Json initial = options.initial().get();
     if (initial.kind() == Json.Kind.OBJECT) {
       Json.Fields fields = initial.fields();
-      Optional<String> hidden = fields.find("hidden").map(v -> find(encoder.graph, v).name());
+      Optional<String> hidden = fields.find("hidden").map(v -> find(where, v).name());
       Optional<String> cell =
-          count == 1
-              ? Optional.empty()
-              : fields.find("cell").map(v -> find(encoder.graph, v).name());
+          count == 1 ? Optional.empty() : fields.find("cell").map(v -> find(where, v).name());
       fields.done();
       return List.of(hidden, cell);
     }
     String layer = initial.string();
-    Value hidden = encoder.graph.find(layer + ".hidden");
+    Value hidden = where.find(layer + ".hidden");
     if (hidden == null) {
-      hidden = find(encoder.graph, initial);
+      hidden = find(where, initial);
     }
-    Value cell = count == 1 ? null : encoder.graph.find(layer + ".cell");
+    Value cell = count == 1 ? null : where.find(layer + ".cell");
     if (count == 2 && cell == null) {
       throw initial.error(
           "is "

@@ -58,11 +58,7 @@ class KerasConvLstmTest {
           "input_layers": [%s], "output_layers": [["y", 0, 0]]}}
         """
         .formatted(
-            layers,
-            axes,
-            settings,
-            state == null ? arguments : "[" + arguments + "]",
-            inputs);
+            layers, axes, settings, state == null ? arguments : "[" + arguments + "]", inputs);
   }
 
   private Model open(
@@ -157,8 +153,7 @@ class KerasConvLstmTest {
       dims[0] = 2;
       dims[1] = 3;
       dims[axes + 2] = 5;
-      String config =
-          model(axes, settings + "\"recurrent_activation\": \"sigmoid\"", input, null);
+      String config = model(axes, settings + "\"recurrent_activation\": \"sigmoid\"", input, null);
       try (Arena arena = Arena.ofConfined();
           Model model =
               open(
@@ -226,7 +221,13 @@ class KerasConvLstmTest {
 
   /** One convolution of one place, by the definition: {@code x[batch, channels, places…]}. */
   private record Layer(
-      int axes, int[] kernel, int channels, int filters, int[] strides, int[] dilation, boolean same) {
+      int axes,
+      int[] kernel,
+      int channels,
+      int filters,
+      int[] strides,
+      int[] dilation,
+      boolean same) {
     int[] outputs(int[] inputs) {
       int[] all = new int[axes];
       for (int i = 0; i < axes; i++) {
@@ -245,7 +246,8 @@ class KerasConvLstmTest {
         boolean inside = true;
         for (int i = 0; i < axes; i++) {
           int reach = (kernel[i] - 1) * dilation[i] + 1;
-          int before = same ? Math.max(0, (outputs[i] - 1) * strides[i] + reach - inputs[i]) / 2 : 0;
+          int before =
+              same ? Math.max(0, (outputs[i] - 1) * strides[i] + reach - inputs[i]) / 2 : 0;
           int from =
               along(outputs, i, place) * strides[i]
                   + along(kernel, i, element) * dilation[i]
@@ -435,10 +437,12 @@ class KerasConvLstmTest {
       Tensor input = Tensor.ofFloats(arena, x, 1, 2, 4, 5, 1);
       float[] expected;
       int[] known = {2, 4, 5, 1};
-      try (Model model = open(2, model(2, same, known, null), kernel, recurrent, new float[4], 3, 3, 1, 1)) {
+      try (Model model =
+          open(2, model(2, same, known, null), kernel, recurrent, new float[4], 3, 3, 1, 1)) {
         expected = run(model, "y", input);
       }
-      try (Model model = open(2, model(2, same, open, null), kernel, recurrent, new float[4], 3, 3, 1, 1)) {
+      try (Model model =
+          open(2, model(2, same, open, null), kernel, recurrent, new float[4], 3, 3, 1, 1)) {
         assertArrayEquals(expected, run(model, "y", input));
       }
     }

@@ -81,8 +81,7 @@ class KerasCudnnTest {
               weights.ofInput[gate][input][unit];
         }
         for (int from = 0; from < UNITS; from++) {
-          recurrent[unit * gates * UNITS + gate * UNITS + from] =
-              weights.ofState[gate][from][unit];
+          recurrent[unit * gates * UNITS + gate * UNITS + from] = weights.ofState[gate][from][unit];
         }
         bias[gate * UNITS + unit] = weights.inputBias[gate][unit];
         bias[(gates + gate) * UNITS + unit] = weights.stateBias[gate][unit];
@@ -185,7 +184,9 @@ class KerasCudnnTest {
     return all;
   }
 
-  /** {@code LSTM} and {@code GRU} find weights of cuDNN, too: Keras converts them while it loads. */
+  /**
+   * {@code LSTM} and {@code GRU} find weights of cuDNN, too: Keras converts them while it loads.
+   */
   @ParameterizedTest
   @CsvSource({"CuDNNLSTM", "LSTM", "CuDNNGRU", "GRU"})
   void weightsAsCudnnHasThemFollowTheEquations(String type) throws IOException {

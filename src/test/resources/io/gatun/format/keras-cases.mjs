@@ -211,6 +211,10 @@ sequential('frames', [
   L.timeDistributed({layer: L.maxPooling2d({poolSize: 2})}), L.convLstm2d({filters: 2, kernelSize: 2}),
   L.flatten(), L.dense({units: 2}),
 ]);
+sequential('frames of any number', [
+  L.timeDistributed({layer: L.conv2d({filters: 2, kernelSize: 2, activation: 'relu'}), inputShape: [null, 4, 3, 2]}),
+  L.timeDistributed({layer: L.flatten()}), L.gru({units: 3, recurrentActivation: 'sigmoid'}),
+]);
 console.log('[');
 cases.forEach((each, i) => console.log(JSON.stringify(each) + (i < cases.length - 1 ? ',' : '')));
 console.log(']');
