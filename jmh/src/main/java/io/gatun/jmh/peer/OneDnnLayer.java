@@ -132,7 +132,7 @@ public final class OneDnnLayer implements Peer<LayerProblem> {
     if (call != null) {
       call.close();
     }
-    memories.forEach(library::free);
+    memories.forEach(memory -> library.free(memory));
     memories.clear();
     arena.close();
   }

@@ -67,7 +67,7 @@ public final class OneDnnProduct implements Peer<ProductProblem> {
     if (call != null) {
       call.close();
     }
-    memories.forEach(library::free);
+    memories.forEach(memory -> library.free(memory));
     memories.clear();
     arena.close();
   }
