@@ -37,6 +37,11 @@ public final class BatchOptions {
     return new Builder();
   }
 
+  /** Starts with these options. */
+  public Builder toBuilder() {
+    return new Builder(this);
+  }
+
   /** Returns how many threads compute; 1 by default. */
   public int workers() {
     return workers;
@@ -95,6 +100,17 @@ public final class BatchOptions {
     private int progressMillis = 250;
 
     private Builder() {}
+
+    private Builder(BatchOptions options) {
+      workers = options.workers;
+      batchTokens = options.batchTokens;
+      batchRecords = options.batchRecords;
+      windowRecords = options.windowRecords;
+      windowTokens = options.windowTokens;
+      windowBytes = options.windowBytes;
+      maxRecordTokens = options.maxRecordTokens;
+      progressMillis = options.progressMillis;
+    }
 
     private static int atLeast(int least, int value, String what) {
       if (value < least) {

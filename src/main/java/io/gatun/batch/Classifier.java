@@ -135,25 +135,9 @@ public final class Classifier implements AutoCloseable {
     @Override
     public Input prepare(long number, String line) {
       if (numbers == null) {
-        try {
-          return new Input(codec().encode(line), null);
-        } catch (IllegalArgumentException e) {
-          throw new BadRecordException(e.getMessage(), e);
-        }
+        return new Input(ExampleText.tokens(codec(), line), null);
       }
-      String text = line.strip();
-      if (text.startsWith("[") && text.endsWith("]")) { // a list of JSON, as in a column of CSV
-        text = text.substring(1, text.length() - 1).strip();
-      }
-      String[] words = text.isEmpty() ? new String[0] : text.split("[\\s,]+");
-      float[] values = new float[words.length];
-      for (int i = 0; i < words.length; i++) {
-        try {
-          values[i] = Float.parseFloat(words[i]);
-        } catch (NumberFormatException e) {
-          throw new BadRecordException(words[i] + " is no number", e);
-        }
-      }
+      float[] values = ExampleText.numbers(line);
       boolean sequence = numbers.rank() > 0 && !numbers.dim(0).toString().equals("batch");
       if (values.length % features != 0
           || !sequence && values.length > 0 && values.length != features) {
@@ -177,11 +161,11 @@ public final class Classifier implements AutoCloseable {
 
     @Override
     public Classification trivial(Input input) {
-      int around =
+      boolean nothing =
           numbers != null
-              ? 0
-              : (codec().start().isPresent() ? 1 : 0) + (codec().end().isPresent() ? 1 : 0);
-      return tokens(input) == around ? new Classification(List.of(), List.of()) : null;
+              ? input.numbers().length == 0
+              : ExampleText.isBare(codec(), input.tokens());
+      return nothing ? new Classification(List.of(), List.of()) : null;
     }
 
     @Override

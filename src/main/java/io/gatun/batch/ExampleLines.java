@@ -14,8 +14,7 @@ import java.util.Optional;
  */
 public final class ExampleLines implements ExampleReader {
   private final LineReader lines;
-  private final Feed feed;
-  private final Optional<TextCodec> codec;
+  private final ExampleText text;
   private final LineReader labels;
   private long count;
 
@@ -30,13 +29,8 @@ public final class ExampleLines implements ExampleReader {
    * @throws IllegalArgumentException if the network reads tokens and there is no codec
    */
   public ExampleLines(LineReader lines, Feed feed, Optional<TextCodec> codec, LineReader labels) {
-    if (feed.takesTokens() && codec.isEmpty()) {
-      throw new IllegalArgumentException(
-          feed.input() + " takes tokens, and the model does not say how text becomes tokens");
-    }
+    text = new ExampleText(feed, codec);
     this.lines = lines;
-    this.feed = feed;
-    this.codec = feed.takesTokens() ? codec : Optional.empty();
     this.labels = labels;
   }
 
@@ -65,7 +59,11 @@ public final class ExampleLines implements ExampleReader {
           label == null || label.value() == null || label.value().isBlank()
               ? Optional.empty()
               : Optional.of(label.value().strip());
-      return example(line, of);
+      try {
+        return text.example(count++, Long.toString(line.number()), line.value(), of);
+      } catch (BadRecordException e) {
+        throw bad(line, e.getMessage());
+      }
     }
   }
 
@@ -74,38 +72,6 @@ public final class ExampleLines implements ExampleReader {
 
   private IllegalArgumentException bad(InputRecord<String> line, String problem) {
     return new IllegalArgumentException(lines.name() + ": line " + line.number() + ": " + problem);
-  }
-
-  private Example example(InputRecord<String> line, Optional<String> label) {
-    String id = Long.toString(line.number());
-    String text = line.value();
-    if (codec.isPresent()) {
-      try {
-        return Example.ofTokens(count++, id, text, codec.get().encode(text), label);
-      } catch (IllegalArgumentException e) {
-        throw bad(line, e.getMessage());
-      }
-    }
-    String[] words = text.strip().split("[\\s,]+");
-    float[] numbers = new float[words.length];
-    for (int i = 0; i < words.length; i++) {
-      try {
-        numbers[i] = Float.parseFloat(words[i]);
-      } catch (NumberFormatException e) {
-        throw bad(line, words[i] + " is no number");
-      }
-    }
-    long[] dims = dims(feed.expected(), numbers.length);
-    if (dims == null) {
-      throw bad(
-          line,
-          numbers.length
-              + " numbers, but "
-              + feed.input()
-              + " takes "
-              + java.util.Arrays.toString(feed.expected()).replace("-1", "any"));
-    }
-    return Example.ofNumbers(count++, id, numbers, dims, label);
   }
 
   /** The sizes with the only one that is open found from the rest, or {@code null}. */

@@ -183,14 +183,6 @@ public final class Translator implements AutoCloseable {
     network.close();
   }
 
-  private static int[] encode(TextCodec codec, String text) {
-    try {
-      return codec.encode(text);
-    } catch (IllegalArgumentException e) {
-      throw new BadRecordException(e.getMessage(), e);
-    }
-  }
-
   /** The tokens of a text without those that were put around it. */
   private static int[] bare(TextCodec codec, int[] tokens) {
     int from = codec.start().isPresent() ? 1 : 0;
@@ -225,7 +217,7 @@ public final class Translator implements AutoCloseable {
 
     @Override
     public Sentence prepare(long number, String line) {
-      return new Sentence(number, encode(source, line));
+      return new Sentence(number, ExampleText.tokens(source, line));
     }
 
     @Override
@@ -240,7 +232,7 @@ public final class Translator implements AutoCloseable {
 
     @Override
     public Translation trivial(Sentence sentence) {
-      return bare(source, sentence.tokens()).length == 0 ? Translation.EMPTY : null;
+      return ExampleText.isBare(source, sentence.tokens()) ? Translation.EMPTY : null;
     }
 
     @Override
@@ -282,9 +274,9 @@ public final class Translator implements AutoCloseable {
       implements BatchTask<LinePairReader.Pair, SourceAndTarget, TargetScore> {
     @Override
     public SourceAndTarget prepare(long number, LinePairReader.Pair pair) {
-      int[] from = encode(source, pair.first());
+      int[] from = ExampleText.tokens(source, pair.first());
       try {
-        return new SourceAndTarget(from, bare(target, encode(target, pair.second())));
+        return new SourceAndTarget(from, bare(target, ExampleText.tokens(target, pair.second())));
       } catch (BadRecordException e) {
         throw new BadRecordException("target: " + e.getMessage(), e);
       }

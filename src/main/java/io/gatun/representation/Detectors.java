@@ -55,7 +55,8 @@ public final class Detectors implements AutoCloseable {
     if (k < 1) {
       throw new IllegalArgumentException(k + " examples for each unit, expected at least 1");
     }
-    return new Detectors(feed, new Pass(feed, Pass.values(feed, values), device, workers), k);
+    return new Detectors(
+        feed, new Pass(feed, Selection.of(feed, values), device, null, workers), k);
   }
 
   /** The values that are looked at. */

@@ -41,6 +41,11 @@ public record Example(
     }
   }
 
+  /** How many tokens or numbers it has. */
+  public int size() {
+    return tokens == null ? numbers.length : tokens.length;
+  }
+
   /** Tokens and the text they come from. */
   public static Example ofTokens(
       long number, String id, String text, int[] tokens, Optional<String> label) {

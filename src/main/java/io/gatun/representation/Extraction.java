@@ -3,12 +3,14 @@ package io.gatun.representation;
 import io.gatun.graph.Value;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Devices;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.kernel.Workers;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 
@@ -26,7 +28,8 @@ import java.util.List;
  * }</pre>
  *
  * <p>A batch has the bits of its examples one by one, so nothing here depends on how they are put
- * together. For one thread; the caller closes it.
+ * together. Immutable and thread-safe; the weights are packed once and shared by all runs and
+ * {@link #newRunner runners}. The caller closes it, after these.
  */
 public final class Extraction implements AutoCloseable {
   private final Pass pass;
@@ -57,8 +60,23 @@ public final class Extraction implements AutoCloseable {
    */
   public static Extraction of(
       Feed feed, Collection<String> values, Pooling pooling, Device device, Workers workers) {
-    List<Value> usable = Pass.values(feed, values);
-    return new Extraction(new Pass(feed, usable, device, workers), pooling);
+    return of(feed, values, pooling, device, null, workers);
+  }
+
+  /**
+   * As {@link #of(Feed, Collection, Pooling, Device, Workers)}, with weights in a format.
+   *
+   * @param format what the weights are rounded to; {@code null} for the one they are stored in
+   */
+  public static Extraction of(
+      Feed feed,
+      Collection<String> values,
+      Pooling pooling,
+      Device device,
+      WeightFormat format,
+      Workers workers) {
+    List<Value> usable = Selection.of(feed, values);
+    return new Extraction(new Pass(feed, usable, device, format, workers), pooling);
   }
 
   /** The values that are extracted, in the order of the columns. */
@@ -82,7 +100,7 @@ public final class Extraction implements AutoCloseable {
       }
       for (int axis = 0; axis < value.rank(); axis++) {
         int each = axis;
-        boolean isUnit = java.util.Arrays.stream(axes.units()).anyMatch(a -> a == each);
+        boolean isUnit = Arrays.stream(axes.units()).anyMatch(a -> a == each);
         if (isUnit || all && axis != axes.batch() && !axes.time()) {
           dims.add(value.dim(axis).isKnown() ? value.dim(axis).size() : -1);
         }
@@ -105,19 +123,86 @@ public final class Extraction implements AutoCloseable {
   public long run(ExampleReader reader, RepresentationWriter writer, Progress progress)
       throws IOException {
     writer.begin(columns());
-    List<Tensor> kept = new ArrayList<>();
-    return pass.run(
-        reader,
-        progress,
-        (example, parts) -> {
-          try (Arena arena = Arena.ofConfined()) {
-            kept.clear();
-            for (int i = 0; i < parts.length; i++) {
-              kept.add(pooled(example, parts[i], i, arena));
-            }
-            writer.write(example, kept);
-          }
-        });
+    return pass.run(reader, progress, pooling(writer::write));
+  }
+
+  /**
+   * Sees what is kept of each example.
+   *
+   * @param <E> what it may throw
+   */
+  public interface Visitor<E extends Exception> {
+    /**
+     * Sees an example.
+     *
+     * @param example the example
+     * @param values what is kept of it, in the order of {@link #columns}; gone when this returns
+     */
+    void visit(Example example, List<Tensor> values) throws E;
+  }
+
+  /**
+   * Makes what computes on one thread, for those who put batches together themselves.
+   *
+   * @return for one thread; the caller closes it, before this
+   */
+  public Runner newRunner() {
+    return new Runner(pass.newRunner());
+  }
+
+  /**
+   * Which of two examples comes first where they are to be computed together: what can be computed
+   * side by side stands side by side, and long ones come first.
+   *
+   * @return negative, 0 or positive, as of a comparator
+   */
+  public static int compare(Example a, Example b) {
+    return Arrays.compare(b.dims(), a.dims());
+  }
+
+  /** Computes on one thread. */
+  public final class Runner implements AutoCloseable {
+    private final Pass.Runner runner;
+
+    private Runner(Pass.Runner runner) {
+      this.runner = runner;
+    }
+
+    /**
+     * Computes examples: neighbours that fit side by side, the others one after the other.
+     *
+     * @param examples at least one; each fits the network as {@link Feed#check} sees it
+     * @param visitor sees each, in their order
+     * @throws IllegalArgumentException if one has no such position, or the network cannot be run
+     *     over its sizes
+     */
+    public <E extends Exception> void run(List<Example> examples, Visitor<E> visitor) throws E {
+      int from = 0;
+      for (int to = 1; to <= examples.size(); to++) {
+        if (to == examples.size() || !pass.together(examples.get(from), examples.get(to))) {
+          runner.run(examples.subList(from, to), pooling(visitor));
+          from = to;
+        }
+      }
+    }
+
+    /** Gives back memory. */
+    @Override
+    public void close() {
+      runner.close();
+    }
+  }
+
+  private <E extends Exception> Pass.Visitor<E> pooling(Visitor<E> visitor) {
+    return (example, parts) -> {
+      try (Arena arena = Arena.ofConfined()) {
+        List<Tensor> kept = new ArrayList<>();
+        for (int i = 0; i < parts.length; i++) {
+          kept.add(pooled(example, parts[i], i, arena));
+        }
+        visitor.visit(example, kept);
+      }
+    };
   }
 
   private Tensor pooled(Example example, Tensor part, int index, Arena arena) {
@@ -194,7 +279,7 @@ public final class Extraction implements AutoCloseable {
     int units = (int) target.elements();
     double[] sums = new double[units];
     boolean mean = pooling.kind() == Pooling.Kind.MEAN;
-    java.util.Arrays.fill(sums, mean ? 0 : Double.NEGATIVE_INFINITY);
+    Arrays.fill(sums, mean ? 0 : Double.NEGATIVE_INFINITY);
     for (int at = 0; at < all.length; at += units) {
       for (int unit = 0; unit < units; unit++) {
         sums[unit] = mean ? sums[unit] + all[at + unit] : Math.max(sums[unit], all[at + unit]);

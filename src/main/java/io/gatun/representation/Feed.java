@@ -177,7 +177,7 @@ public final class Feed {
               + (takesTokens() ? "tokens " : "numbers ")
               + Arrays.toString(expected).replace("-1", "any"));
     }
-    if (example.tokens() == null ? example.numbers().length == 0 : example.tokens().length == 0) {
+    if (example.size() == 0) {
       throw new IllegalArgumentException("example " + example.id() + " is empty");
     }
   }

@@ -4,18 +4,18 @@ import io.gatun.graph.Execution;
 import io.gatun.graph.Plan;
 import io.gatun.graph.Value;
 import io.gatun.kernel.Device;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.kernel.Workers;
 import io.gatun.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.List;
 
 /**
  * One pass of data through a network for several values at once: everything behind the last of them
- * is left out, neighbours that fit are computed side by side, and no more than a batch is held. For
- * one thread.
+ * is left out, neighbours that fit are computed side by side, and no more than a batch is held.
+ * Thread-safe, but for its runners.
  */
 final class Pass implements AutoCloseable {
   /** The most examples, and the most numbers of the input, that are computed side by side. */
@@ -23,8 +23,12 @@ final class Pass implements AutoCloseable {
 
   private static final long MOST_NUMBERS = 1L << 18;
 
-  /** Sees each example with its part of each value. */
-  interface Visitor {
+  /**
+   * Sees each example with its part of each value.
+   *
+   * @param <E> what it may throw
+   */
+  interface Visitor<E extends Exception> {
     /**
      * Called in the order of the data.
      *
@@ -32,7 +36,7 @@ final class Pass implements AutoCloseable {
      * @param values its part of each value, without the axis of the batch and without what lies
      *     behind its end; gone when this returns
      */
-    void visit(Example example, Tensor[] values) throws IOException;
+    void visit(Example example, Tensor[] values) throws E;
   }
 
   private final Feed feed;
@@ -40,11 +44,12 @@ final class Pass implements AutoCloseable {
   private final Axes[] axes;
   private final boolean sameLength;
   private final Plan plan;
-  private final Execution execution;
+  private final Workers workers;
 
-  Pass(Feed feed, List<Value> values, Device device, Workers workers) {
+  Pass(Feed feed, List<Value> values, Device device, WeightFormat format, Workers workers) {
     this.feed = feed;
     this.values = values;
+    this.workers = workers;
     axes = values.stream().map(value -> Axes.of(value, feed)).toArray(Axes[]::new);
     boolean same = false;
     for (Axes each : axes) {
@@ -52,44 +57,8 @@ final class Pass implements AutoCloseable {
       same |= !each.stepped() && each.positions().length > 0 && feed.timeAxis() >= 0;
     }
     sameLength = same;
-    plan = Plan.on(device, feed.graph(), values.stream().map(Value::name).toArray(String[]::new));
-    try {
-      execution = plan.newExecution(workers);
-    } catch (RuntimeException e) {
-      plan.close();
-      throw e;
-    }
-  }
-
-  /**
-   * The values that names and patterns mean. A name means that very value; a pattern what fits it
-   * and is something for each example.
-   *
-   * @throws IllegalArgumentException if a name is unknown or means nothing for each example, or
-   *     nothing is left
-   */
-  static List<Value> values(Feed feed, Collection<String> words) {
-    List<Value> found = Selection.of(feed.graph(), words);
-    List<Value> usable = new ArrayList<>();
-    for (Value value : found) {
-      try {
-        Axes.of(value, feed);
-        usable.add(value);
-      } catch (IllegalArgumentException e) {
-        if (words.contains(value.name())) {
-          throw e;
-        }
-      }
-    }
-    if (usable.isEmpty()) {
-      throw new IllegalArgumentException(
-          "network "
-              + feed.graph().name()
-              + ": none of "
-              + found.stream().map(Value::name).toList()
-              + " is a representation of an example");
-    }
-    return usable;
+    String[] names = values.stream().map(Value::name).toArray(String[]::new);
+    plan = Plan.on(device, format, feed.graph(), names);
   }
 
   List<Value> values() {
@@ -101,58 +70,80 @@ final class Pass implements AutoCloseable {
   }
 
   /** Runs over all examples and returns how many there were. */
-  long run(ExampleReader reader, Progress progress, Visitor visitor) throws IOException {
+  long run(ExampleReader reader, Progress progress, Visitor<IOException> visitor)
+      throws IOException {
     long done = 0;
     List<Example> batch = new ArrayList<>();
     long numbers = 0;
-    Example next = reader.next();
-    while (next != null) {
-      feed.check(next);
-      batch.add(next);
-      long size = next.tokens() != null ? next.tokens().length : next.numbers().length;
-      numbers = Math.max(numbers, size);
-      next = reader.next();
-      boolean fits =
-          next != null
-              && batch.size() < MOST_EXAMPLES
-              && (batch.size() + 1) * numbers <= MOST_NUMBERS
-              && feed.together(batch.get(0), next, sameLength);
-      if (!fits) {
-        run(batch, visitor);
-        done += batch.size();
-        progress.examples(done, reader.count());
-        batch.clear();
-        numbers = 0;
+    try (Runner runner = newRunner()) {
+      Example next = reader.next();
+      while (next != null) {
+        feed.check(next);
+        batch.add(next);
+        numbers = Math.max(numbers, next.size());
+        next = reader.next();
+        boolean fits =
+            next != null
+                && batch.size() < MOST_EXAMPLES
+                && (batch.size() + 1) * numbers <= MOST_NUMBERS
+                && together(batch.get(0), next);
+        if (!fits) {
+          runner.run(batch, visitor);
+          done += batch.size();
+          progress.examples(done, reader.count());
+          batch.clear();
+          numbers = 0;
+        }
       }
     }
     return done;
   }
 
-  /** Runs a batch. */
-  void run(List<Example> batch, Visitor visitor) throws IOException {
-    try (Arena arena = Arena.ofConfined()) {
-      feed.give(execution, batch, arena);
-      execution.run();
-      Tensor[] all = new Tensor[axes.length];
-      for (int i = 0; i < axes.length; i++) {
-        all[i] = execution.output(values.get(i).name());
-      }
-      Tensor[] parts = new Tensor[axes.length];
-      for (int b = 0; b < batch.size(); b++) {
+  /** Whether two examples can be computed side by side. */
+  boolean together(Example a, Example b) {
+    return feed.together(a, b, sameLength);
+  }
+
+  /** Makes what computes on one thread; closed before this. */
+  Runner newRunner() {
+    return new Runner(plan.newExecution(workers));
+  }
+
+  /** Computes on one thread, with the weights of all. */
+  final class Runner implements AutoCloseable {
+    private final Execution execution;
+
+    private Runner(Execution execution) {
+      this.execution = execution;
+    }
+
+    /** Runs a batch of examples that can be computed side by side. */
+    <E extends Exception> void run(List<Example> batch, Visitor<E> visitor) throws E {
+      try (Arena arena = Arena.ofConfined()) {
+        feed.give(execution, batch, arena);
+        execution.run();
+        Tensor[] all = new Tensor[axes.length];
         for (int i = 0; i < axes.length; i++) {
-          parts[i] = axes[i].of(all[i], b, feed.steps(batch.get(b)));
+          all[i] = execution.output(values.get(i).name());
         }
-        visitor.visit(batch.get(b), parts);
+        Tensor[] parts = new Tensor[axes.length];
+        for (int b = 0; b < batch.size(); b++) {
+          for (int i = 0; i < axes.length; i++) {
+            parts[i] = axes[i].of(all[i], b, feed.steps(batch.get(b)));
+          }
+          visitor.visit(batch.get(b), parts);
+        }
       }
+    }
+
+    @Override
+    public void close() {
+      execution.close();
     }
   }
 
   @Override
   public void close() {
-    try {
-      execution.close();
-    } finally {
-      plan.close();
-    }
+    plan.close();
   }
 }

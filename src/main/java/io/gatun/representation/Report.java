@@ -89,7 +89,7 @@ public final class Report {
       throw new IllegalArgumentException(
           "network " + graph.name() + " has no layer to show; name values");
     }
-    values = Pass.values(feed, words).stream().filter(value -> value.type().isFloat()).toList();
+    values = Selection.of(feed, words).stream().filter(value -> value.type().isFloat()).toList();
     source = feed.takesTokens() ? firstReal(graph) : feed.input();
   }
 

@@ -3,6 +3,7 @@ package io.gatun.representation;
 import io.gatun.graph.Graph;
 import io.gatun.graph.Names;
 import io.gatun.graph.Value;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -58,6 +59,38 @@ public final class Selection {
       }
     }
     return List.copyOf(found);
+  }
+
+  /**
+   * Finds representations of examples: a name means that very value, a pattern what fits it and is
+   * something for each example.
+   *
+   * @return each once, in the order in which they were asked for
+   * @throws IllegalArgumentException if a name is unknown or means nothing for each example, or
+   *     nothing is left
+   */
+  public static List<Value> of(Feed feed, Collection<String> words) {
+    List<Value> found = of(feed.graph(), words);
+    List<Value> usable = new ArrayList<>();
+    for (Value value : found) {
+      try {
+        Axes.of(value, feed);
+        usable.add(value);
+      } catch (IllegalArgumentException e) {
+        if (words.contains(value.name())) {
+          throw e;
+        }
+      }
+    }
+    if (usable.isEmpty()) {
+      throw new IllegalArgumentException(
+          "network "
+              + feed.graph().name()
+              + ": none of "
+              + found.stream().map(Value::name).toList()
+              + " is a representation of an example");
+    }
+    return usable;
   }
 
   private static Pattern pattern(String word) {
