@@ -4,6 +4,7 @@ import io.gatun.batch.BatchOptions;
 import io.gatun.format.Model;
 import io.gatun.job.OnError;
 import io.gatun.kernel.WeightFormat;
+import io.gatun.representation.Pooling;
 import io.gatun.sequence.GenerationOptions;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -29,8 +30,8 @@ import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 
 /**
- * A network over the rows of a dataset: adds the columns that the commands {@code translate} and
- * {@code classify} write, with the same values.
+ * A network over the rows of a dataset: adds the columns that the commands {@code translate},
+ * {@code classify} and {@code represent} write, with the same values.
  *
  * <pre>{@code
  * Dataset<Row> answers =
@@ -81,10 +82,26 @@ public final class GatunTransform {
     return new Builder(Settings.Kind.CLASSIFY, model);
   }
 
+  /**
+   * Representations, as features for something else: a column for each value, called as it is
+   * called in the network, an array of floats. Of a value with its own number of steps in each row
+   * it has all steps one behind the other.
+   *
+   * @param model the model's folder or file
+   * @param values names and patterns of values; none for the path from layer to layer
+   */
+  public static Builder represent(String model, String... values) {
+    Builder builder = new Builder(Settings.Kind.REPRESENT, model);
+    builder.values = List.of(values);
+    return builder;
+  }
+
   /** Collects options, which are those of the commands. For one thread. */
   public static final class Builder {
     private final Settings.Kind kind;
     private final String model;
+    private List<String> values;
+    private Pooling pooling;
     private String weights;
     private String column;
     private List<String> keep;
@@ -173,6 +190,12 @@ public final class GatunTransform {
       return this;
     }
 
+    /** Says what is kept of the positions of representations; all of them by default. */
+    public Builder pooling(Pooling kept) {
+      pooling = Objects.requireNonNull(kept, "kept");
+      return this;
+    }
+
     /** Sets how many answers a row has at most; 1 by default. */
     public Builder nBest(int count) {
       nBest = count;
@@ -249,9 +272,15 @@ public final class GatunTransform {
      * @throws IllegalArgumentException if an option is out of its range or does not go with others
      */
     public GatunTransform build() {
-      if (kind == Settings.Kind.CLASSIFY && !generation.isEmpty()) {
+      if (kind != Settings.Kind.TRANSLATE && !generation.isEmpty()) {
         throw new IllegalArgumentException(
             String.join(", ", generation) + " go with translate only");
+      }
+      if (kind == Settings.Kind.REPRESENT && nBest != null) {
+        throw new IllegalArgumentException("nBest goes with translate and classify only");
+      }
+      if (kind != Settings.Kind.REPRESENT && pooling != null) {
+        throw new IllegalArgumentException("pooling goes with represent only");
       }
       if (nBest != null && nBest < 1) {
         throw new IllegalArgumentException("nBest is " + nBest + ", expected at least 1");
@@ -266,8 +295,10 @@ public final class GatunTransform {
     }
 
     private Settings settings() {
+      Pooling kept = pooling == null ? Pooling.ALL : pooling;
       return new Settings(
           kind,
+          values == null ? null : new Settings.Wanted(values, kept.toString()),
           model,
           weights,
           device,
@@ -358,6 +389,24 @@ public final class GatunTransform {
   }
 
   /**
+   * An expression that gives the only value of {@link #represent} as an array of floats, without a
+   * struct around it; null for a row without one. It computes as {@link #column(Column)} does.
+   *
+   * @param text what the network reads
+   * @throws IllegalArgumentException if the model is not there, or there are other columns
+   */
+  public Column vector(Column text) {
+    List<StructField> fields = answers();
+    if (settings.kind() != Settings.Kind.REPRESENT || fields.size() != 1) {
+      throw new IllegalArgumentException(
+          "the columns are "
+              + String.join(", ", fields.stream().map(StructField::name).toList())
+              + ", expected one value of represent; column gives them as a struct");
+    }
+    return column(text).getField(fields.get(0).name());
+  }
+
+  /**
    * As {@link #column(Column)}, with a record number, where answers are drawn at random.
    *
    * @param text what the network reads
@@ -401,7 +450,8 @@ public final class GatunTransform {
   private List<StructField> answers() {
     try (Model model = Network.open(Network.Key.of(settings))) {
       boolean translates = settings.kind() == Settings.Kind.TRANSLATE;
-      if (translates != (model.kind() == Model.Kind.ENCODER_DECODER)) {
+      boolean any = settings.kind() == Settings.Kind.REPRESENT;
+      if (!any && translates != (model.kind() == Model.Kind.ENCODER_DECODER)) {
         throw new IllegalArgumentException(
             settings.model()
                 + " is a model of kind "

@@ -1,10 +1,12 @@
 package io.gatun.spark;
 
 import io.gatun.batch.Classifier;
+import io.gatun.batch.Extractor;
 import io.gatun.batch.Translator;
 import io.gatun.format.Model;
 import io.gatun.format.NetworkFile;
 import io.gatun.job.ClassificationAnswers;
+import io.gatun.job.RepresentationAnswers;
 import io.gatun.job.TranslationAnswers;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Devices;
@@ -19,6 +21,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.SparkFiles;
 
@@ -35,7 +38,8 @@ final class Network implements AutoCloseable {
       Path weights,
       FileTime changed,
       String device,
-      WeightFormat weightFormat) {
+      WeightFormat weightFormat,
+      Settings.Wanted wanted) {
     static Key of(Settings settings) {
       Path model = local(settings.model());
       try {
@@ -46,7 +50,8 @@ final class Network implements AutoCloseable {
             settings.weights() == null ? null : local(settings.weights()),
             Files.exists(file) ? Files.getLastModifiedTime(file) : null,
             settings.device(),
-            settings.weightFormat());
+            settings.weightFormat(),
+            settings.wanted());
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
@@ -55,15 +60,55 @@ final class Network implements AutoCloseable {
 
   private final Model model;
   private final Device device;
-  private final Translator translator;
-  private final Classifier classifier;
+  private final Facade facade;
   private final Map<Settings, Answering<?, ?>> answerings = new HashMap<>();
 
-  private Network(Model model, Device device, Translator translator, Classifier classifier) {
+  /**
+   * A network made ready for one kind of question.
+   *
+   * @param answering how it answers what settings ask
+   * @param end closes it
+   */
+  private record Facade(Function<Settings, Answering<?, ?>> answering, Runnable end) {
+    static Facade of(Key key, Model model, Device device) {
+      return switch (key.kind()) {
+        case TRANSLATE -> {
+          Translator translator = Translator.of(model, device, key.weightFormat());
+          yield new Facade(
+              settings ->
+                  new Answering<>(
+                      translator.translation(settings.generation(translator.options())),
+                      translations(settings),
+                      settings.batch()),
+              translator::close);
+        }
+        case CLASSIFY -> {
+          Classifier classifier = Classifier.of(model, device, key.weightFormat());
+          yield new Facade(
+              settings ->
+                  new Answering<>(classifier.task(), classes(settings, model), settings.batch()),
+              classifier::close);
+        }
+        case REPRESENT -> {
+          Extractor extractor =
+              Extractor.of(
+                  model, key.wanted().values(), key.wanted().pooling(), device, key.weightFormat());
+          yield new Facade(
+              settings ->
+                  new Answering<>(
+                      extractor.task(),
+                      new RepresentationAnswers(extractor.columns()),
+                      extractor.bounded(settings.batch())),
+              extractor::close);
+        }
+      };
+    }
+  }
+
+  private Network(Model model, Device device, Facade facade) {
     this.model = model;
     this.device = device;
-    this.translator = translator;
-    this.classifier = classifier;
+    this.facade = facade;
   }
 
   /** A path on this machine, or what {@code --files} or {@code --archives} brought here. */
@@ -94,12 +139,7 @@ final class Network implements AutoCloseable {
       model = open(key);
       own = key.device().equals("auto") ? null : Devices.open(key.device());
       Device device = own == null ? Devices.best() : own;
-      boolean translates = key.kind() == Settings.Kind.TRANSLATE;
-      return new Network(
-          model,
-          own,
-          translates ? Translator.of(model, device, key.weightFormat()) : null,
-          translates ? null : Classifier.of(model, device, key.weightFormat()));
+      return new Network(model, own, Facade.of(key, model, device));
     } catch (IOException | RuntimeException e) {
       if (own != null) {
         own.close();
@@ -113,9 +153,16 @@ final class Network implements AutoCloseable {
 
   /** The columns that answers make, as the model is. */
   static List<Column> columns(Settings settings, Model model) {
-    return settings.kind() == Settings.Kind.TRANSLATE
-        ? translations(settings).columns()
-        : classes(settings, model).columns();
+    return switch (settings.kind()) {
+      case TRANSLATE -> translations(settings).columns();
+      case CLASSIFY -> classes(settings, model).columns();
+      case REPRESENT -> {
+        try (Extractor extractor =
+            Extractor.of(model, settings.wanted().values(), settings.wanted().pooling())) {
+          yield new RepresentationAnswers(extractor.columns()).columns();
+        }
+      }
+    };
   }
 
   // Nothing is written as lines of text here.
@@ -130,27 +177,13 @@ final class Network implements AutoCloseable {
 
   /** The network with what is asked of it. */
   synchronized Answering<?, ?> answering(Settings settings) {
-    return answerings.computeIfAbsent(settings, this::make);
-  }
-
-  private Answering<?, ?> make(Settings settings) {
-    return translator != null
-        ? new Answering<>(
-            translator.translation(settings.generation(translator.options())),
-            translations(settings),
-            settings.batch())
-        : new Answering<>(classifier.task(), classes(settings, model), settings.batch());
+    return answerings.computeIfAbsent(settings, facade.answering());
   }
 
   @Override
   public synchronized void close() {
     answerings.values().forEach(Answering::close);
-    if (translator != null) {
-      translator.close();
-    }
-    if (classifier != null) {
-      classifier.close();
-    }
+    facade.end().run();
     if (device != null) {
       device.close();
     }

@@ -3,13 +3,19 @@ package io.gatun.spark;
 import io.gatun.batch.BatchOptions;
 import io.gatun.job.OnError;
 import io.gatun.kernel.WeightFormat;
+import io.gatun.representation.Pooling;
 import io.gatun.sequence.GenerationOptions;
 import io.gatun.sequence.LengthPenalty;
 import java.io.Serializable;
+import java.util.List;
 
-/** All that a task on another machine has to know. Each generation setting is null where unsaid. */
+/**
+ * All that a task on another machine has to know. Each generation setting is null where unsaid, and
+ * what is wanted where it is not representations.
+ */
 record Settings(
     Kind kind,
+    Wanted wanted,
     String model,
     String weights,
     String device,
@@ -33,7 +39,20 @@ record Settings(
   /** What is asked of the network. */
   enum Kind {
     TRANSLATE,
-    CLASSIFY
+    CLASSIFY,
+    REPRESENT
+  }
+
+  /**
+   * Which representations.
+   *
+   * @param values names and patterns of values
+   * @param pool what is kept of their positions, as {@link Pooling#parse} reads it
+   */
+  record Wanted(List<String> values, String pool) implements Serializable {
+    Pooling pooling() {
+      return Pooling.parse(pool);
+    }
   }
 
   /** How many answers a row has at most. */

@@ -2,6 +2,7 @@ package io.gatun.spark;
 
 import io.gatun.job.OnError;
 import io.gatun.kernel.WeightFormat;
+import io.gatun.representation.Pooling;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -23,7 +24,7 @@ import picocli.CommandLine.Spec;
 
 /**
  * The command for {@code spark-submit}: rows in, a network, rows out, with the options of {@code
- * gatun translate} and {@code gatun classify}.
+ * gatun translate}, {@code gatun classify} and {@code gatun represent}.
  */
 @Command(
     name = "spark-submit … gatun-spark.jar",
@@ -34,7 +35,8 @@ public final class SparkJob implements Callable<Integer> {
   /** What is done. */
   enum Work {
     translate,
-    classify
+    classify,
+    represent
   }
 
   @Spec private CommandSpec spec;
@@ -130,6 +132,16 @@ public final class SparkJob implements Callable<Integer> {
 
   @Option(names = "--batch-tokens", defaultValue = "4096", description = "See 'gatun'.")
   private int batchTokens;
+
+  @Option(
+      names = "--values",
+      paramLabel = "NAMES",
+      split = ",",
+      description = "With represent: see 'gatun represent'.")
+  private List<String> values;
+
+  @Option(names = "--pool", paramLabel = "HOW", description = "With represent: see 'gatun'.")
+  private String pool;
 
   @Option(names = "--n-best", paramLabel = "N", description = "Up to N answers for each row.")
   private Integer answers;
@@ -232,8 +244,17 @@ public final class SparkJob implements Callable<Integer> {
   }
 
   private GatunTransform transform() {
+    if (values != null && work != Work.represent) {
+      throw new IllegalArgumentException("--values goes with represent only");
+    }
     GatunTransform.Builder builder =
-        work == Work.translate ? GatunTransform.translate(model) : GatunTransform.classify(model);
+        switch (work) {
+          case translate -> GatunTransform.translate(model);
+          case classify -> GatunTransform.classify(model);
+          case represent ->
+              GatunTransform.represent(
+                  model, values == null ? new String[0] : values.toArray(new String[0]));
+        };
     builder
         .weights(weights)
         .column(column)
@@ -243,6 +264,9 @@ public final class SparkJob implements Callable<Integer> {
         .weightFormat(weightFormat == null ? null : format(weightFormat))
         .onError(onError(onError))
         .batchTokens(batchTokens);
+    if (pool != null) {
+      builder.pooling(Pooling.parse(pool));
+    }
     if (answers != null) {
       builder.nBest(answers);
     }

@@ -14,6 +14,7 @@ import io.gatun.batch.BatchOptions;
 import io.gatun.batch.BatchRun;
 import io.gatun.batch.BatchTask;
 import io.gatun.batch.Classifier;
+import io.gatun.batch.Extractor;
 import io.gatun.batch.InputRecord;
 import io.gatun.batch.RecordWriter;
 import io.gatun.batch.Translator;
@@ -22,7 +23,9 @@ import io.gatun.format.ModelFolder;
 import io.gatun.job.Answers;
 import io.gatun.job.ClassificationAnswers;
 import io.gatun.job.OnError;
+import io.gatun.job.RepresentationAnswers;
 import io.gatun.job.TranslationAnswers;
+import io.gatun.representation.Pooling;
 import io.gatun.sequence.GenerationOptions;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -176,6 +179,12 @@ class LocalClusterTest {
   private static void assertSame(Object expected, Object value) {
     if (expected instanceof List<?> list) {
       assertEquals(list, java(value));
+    } else if (expected instanceof float[] numbers) {
+      List<Object> floats = new ArrayList<>();
+      for (float each : numbers) {
+        floats.add(each);
+      }
+      assertEquals(floats, java(value));
     } else {
       assertEquals(expected, value);
     }
@@ -302,6 +311,40 @@ class LocalClusterTest {
     }
   }
 
+  @Test
+  @Order(3)
+  void vectorsAreThoseOfASingleMachineInATransformAndInAnExpression() throws Exception {
+    List<Row> rows = rows("examples/names/names.txt").subList(0, 90);
+    List<String> values = List.of("rnn.hidden", "embedding");
+    GatunTransform.Builder names =
+        GatunTransform.represent(example("names").toString(), "rnn.hidden", "embedding");
+    Map<Long, Object> expected;
+    Map<Long, Object> last;
+    try (Model model = ModelFolder.open(example("names"));
+        Extractor steps = Extractor.of(model, values, Pooling.ALL);
+        Extractor ends = Extractor.of(model, List.of("rnn"), Pooling.LAST)) {
+      expected = alone(rows, steps.task(), new RepresentationAnswers(steps.columns()));
+      last = alone(rows, ends.task(), new RepresentationAnswers(ends.columns()));
+    }
+    Dataset<Row> found =
+        names.column("word").keep("id").onError(OnError.RECORD).build().apply(dataset(rows));
+    assertArrayEquals(
+        new String[] {"id", "rnn.hidden", "embedding", "problem"}, found.schema().fieldNames());
+    check(expected, found.collectAsList());
+    Column vector =
+        GatunTransform.represent(example("names").toString(), "rnn")
+            .pooling(Pooling.LAST)
+            .build()
+            .vector(functions.col("word"));
+    Dataset<Row> expression = dataset(rows).select(functions.col("id"), vector.as("vector"));
+    assertEquals("array<float>", expression.schema().fields()[1].dataType().simpleString());
+    for (Row row : expression.collectAsList()) {
+      Object alone = last.remove(row.getLong(0));
+      assertSame(alone instanceof Object[] columns ? columns[0] : null, row.get(1));
+    }
+    assertTrue(last.isEmpty(), "rows are missing");
+  }
+
   private static void zip(Path from, Path to) throws IOException {
     try (OutputStream file = Files.newOutputStream(to);
         ZipOutputStream zip = new ZipOutputStream(file);
@@ -362,6 +405,8 @@ class LocalClusterTest {
         () -> GatunTransform.classify(names).column("word").build().apply(labelled));
     assertThrows(
         IllegalArgumentException.class, () -> GatunTransform.classify(names).beam(3).build());
+    assertThrows(
+        IllegalArgumentException.class, () -> GatunTransform.represent(names).nBest(3).build());
   }
 
   /** The command of the manual, but for what stands before the jar. It ends the session. */
