@@ -2,6 +2,7 @@ package io.gatun.cli;
 
 import io.gatun.batch.ExampleArray;
 import io.gatun.batch.ExampleLines;
+import io.gatun.batch.Extractor;
 import io.gatun.batch.LineReader;
 import io.gatun.batch.NpyFiles;
 import io.gatun.format.Model;
@@ -10,6 +11,7 @@ import io.gatun.format.TextCodec;
 import io.gatun.graph.Graph;
 import io.gatun.graph.Names;
 import io.gatun.graph.Value;
+import io.gatun.job.RepresentationAnswers;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Workers;
 import io.gatun.representation.Example;
@@ -51,11 +53,14 @@ import picocli.CommandLine.Spec;
     versionProvider = Gatun.Version.class,
     sortOptions = false,
     description = {
-      "Writes representations of data, any values of the network, as arrays; or shows in a page what"
-          + " the network makes of the data and what its units detect.",
+      "Writes representations of data, any values of the network: with --output as columns of a"
+          + " table, a row for each record of the input, which may be large, broken in places, and"
+          + " interrupted; with --output-dir as arrays, a file for each value. Or shows, with"
+          + " --report, in a page what the network makes of the data and what its units detect.",
       "",
-      "The input has an example on each line, text or numbers as the model reads them; or it is an"
-          + " array (npy, npz, safetensors) whose first axis is that of the examples; or the"
+      "For a table the input is read as 'gatun translate' reads it. For arrays and the page it has an"
+          + " example on each line, text or numbers as the model reads them; or it is an array"
+          + " (npy, npz, safetensors) whose first axis is that of the examples; or the"
           + " configuration of a training (json), of whose data --split is taken, with its labels."
     },
     parameterListHeading = "%n",
@@ -63,11 +68,14 @@ import picocli.CommandLine.Spec;
     exitCodeListHeading = ExitCode.HEADING,
     exitCodeList = {
       "0:all went well",
-      "1:something failed; a message on standard error says what, and nothing is written",
-      "2:the command line is wrong"
+      "1:something failed; a message on standard error says what",
+      "2:the command line is wrong",
+      "3:done, but some records of a table were bad and have no representation"
     },
     footerHeading = "%nExamples:%n",
     footer = {
+      "  gatun represent examples/names names.csv --values rnn --pool last --column name --keep id"
+          + " --output names.parquet",
       "  gatun represent examples/names names.txt --values rnn --output-dir features",
       "  gatun represent examples/digits images.npy --values 'conv*' --pool mean --output-dir features",
       "  gatun represent examples/digits examples/digits/train.json --report digits.html",
@@ -78,12 +86,10 @@ final class Represent implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private ModelOptions modelOptions;
 
-  @Parameters(
-      index = "1",
-      arity = "0..1",
-      paramLabel = "INPUT",
-      description = "The data; lines from standard input by default, or '-'.")
-  private Path input;
+  @Parameters(index = "1..*", arity = "0..*", paramLabel = "FILE", description = TableOptions.FILES)
+  private List<Path> files = List.of();
+
+  @Mixin private TableOptions tableOptions;
 
   @Option(
       names = "--values",
@@ -153,16 +159,22 @@ final class Represent implements Callable<Integer> {
               + " default.")
   private int sample;
 
-  @Mixin private ComputeOptions compute;
+  @Mixin private RunOptions runOptions;
+
+  /** The data of arrays and the page; null for standard input. */
+  private Path input;
 
   Represent(Streams streams) {
     this.streams = streams;
   }
 
   @Override
-  public Integer call() throws IOException {
-    if ((folder == null) == (report == null)) {
-      throw usage("expected either --output-dir, for arrays, or --report, for a page");
+  public Integer call() throws IOException, InterruptedException {
+    boolean table = runOptions.namesOutput();
+    if ((table ? 1 : 0) + (folder != null ? 1 : 0) + (report != null ? 1 : 0) != 1) {
+      throw usage(
+          "expected one of --output, for a table, --output-dir, for arrays, and --report, for a"
+              + " page");
     }
     Pooling pooling;
     try {
@@ -176,11 +188,29 @@ final class Represent implements Callable<Integer> {
     if (top < 1 || units < 1 || sample < 2) {
       throw usage("--top and --units are at least 1, --sample at least 2");
     }
+    try {
+      tableOptions.check(files);
+      runOptions.batch();
+      if (table) {
+        refuse(List.of("--labels", "--split", "--top", "--units", "--sample"), "is for --report");
+      } else {
+        refuse(OF_TABLES, "goes with --output, for a table");
+        input = tableOptions.only(files);
+      }
+      if (report != null) {
+        refuse(List.of("--weight-format"), "does not go with --report");
+      }
+    } catch (IllegalArgumentException e) {
+      throw usage(e.getMessage());
+    }
     try (Model model = modelOptions.open()) {
       Graph graph = model.graphs().get(0);
       checkValues(model, graph);
+      if (table) {
+        return table(model, pooling);
+      }
       Feed feed = Feed.of(graph);
-      return compute.with(
+      return runOptions.withWorkers(
           (device, workers) -> {
             if (report != null) {
               page(model, feed, device, workers);
@@ -188,6 +218,47 @@ final class Represent implements Callable<Integer> {
               arrays(model, feed, pooling, device, workers);
             }
             return ExitCode.OK;
+          });
+    }
+  }
+
+  /** Options that say how a table is gone through. */
+  private static final List<String> OF_TABLES =
+      List.of(
+          "--input-format",
+          "--column",
+          "--keep",
+          "--no-header",
+          "--shard",
+          "--resume",
+          "--force",
+          "--on-error",
+          "--errors",
+          "--chunk-records",
+          "--metrics",
+          "--batch-tokens");
+
+  private void refuse(List<String> options, String why) {
+    for (String each : options) {
+      if (spec.commandLine().getParseResult().hasMatchedOption(each)) {
+        throw new IllegalArgumentException(each + " " + why);
+      }
+    }
+  }
+
+  private int table(Model model, Pooling pooling) throws IOException, InterruptedException {
+    try (TableOptions.Table table = tableOptions.open(files, streams)) {
+      return runOptions.withDevice(
+          device -> {
+            try (Extractor extractor =
+                Extractor.of(model, values, pooling, device, runOptions.weightFormat())) {
+              return runOptions.run(
+                  streams,
+                  table,
+                  extractor.bounded(runOptions.batch()),
+                  extractor.task(),
+                  new RepresentationAnswers(extractor.columns()));
+            }
           });
     }
   }
@@ -217,17 +288,18 @@ final class Represent implements Callable<Integer> {
       throws IOException {
     List<String> words =
         values.isEmpty() ? Selection.path(feed.graph()).stream().map(Value::name).toList() : values;
-    try (Extraction extraction = Extraction.of(feed, words, pooling, device, workers);
+    try (Extraction extraction =
+            Extraction.of(feed, words, pooling, device, runOptions.weightFormat(), workers);
         Data data = open(model, feed);
-        NpyFiles files = new NpyFiles(folder)) {
-      Shown shown = new Shown(streams, compute.progress());
+        NpyFiles arrays = new NpyFiles(folder)) {
+      Shown shown = new Shown(streams, runOptions.progress());
       long count;
       try {
-        count = extraction.run(data.reader(), files, shown);
+        count = extraction.run(data.reader(), arrays, shown);
       } finally {
         shown.clear();
       }
-      files.commit();
+      arrays.commit();
       PrintWriter out = spec.commandLine().getOut();
       for (RepresentationWriter.Column column : extraction.columns()) {
         out.printf(
@@ -266,7 +338,7 @@ final class Represent implements Callable<Integer> {
             sample);
     try (OutputFile out = OutputFile.open(report);
         Data data = open(model, feed)) {
-      Shown shown = new Shown(streams, compute.progress());
+      Shown shown = new Shown(streams, runOptions.progress());
       String html;
       try {
         html = Report.html(feed, data.reader(), options, device, workers, shown);

@@ -15,6 +15,7 @@ import io.gatun.job.RowTask;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Devices;
 import io.gatun.kernel.WeightFormat;
+import io.gatun.kernel.Workers;
 import io.gatun.table.Column;
 import io.gatun.table.ColumnType;
 import io.gatun.table.Row;
@@ -284,6 +285,29 @@ final class RunOptions {
     }
   }
 
+  /** What to do on a device, where one pass is shared by threads. */
+  interface SharedWork {
+    /** Does it and returns the exit code. */
+    int on(Device device, Workers workers) throws IOException;
+  }
+
+  /** Runs something on the device asked for, with threads that share its work. */
+  int withWorkers(SharedWork work) throws IOException, InterruptedException {
+    try (Workers workers = new Workers(batch().workers())) {
+      return withDevice(opened -> work.on(opened, workers));
+    }
+  }
+
+  /** Whether it was said that there is to be a table, by its file or its format. */
+  boolean namesOutput() {
+    return output != null || outputFormat != null;
+  }
+
+  /** When progress is shown. */
+  ProgressLine.When progress() {
+    return progress;
+  }
+
   /** Checks what can be checked before anything is opened. */
   BatchOptions batch() {
     if (chunkRecords < 1) {
@@ -329,6 +353,7 @@ final class RunOptions {
         inputName,
         reader,
         TableOptions.Range.ALL,
+        batch(),
         task,
         lines,
         List.of(),
@@ -339,6 +364,17 @@ final class RunOptions {
   <I, O> int run(
       Streams streams, TableOptions.Table table, BatchTask<String, I, O> task, Answers<O> answers)
       throws IOException, InterruptedException {
+    return run(streams, table, batch(), task, answers);
+  }
+
+  /** Goes through a column of a table, with the work divided in another way. */
+  <I, O> int run(
+      Streams streams,
+      TableOptions.Table table,
+      BatchOptions batch,
+      BatchTask<String, I, O> task,
+      Answers<O> answers)
+      throws IOException, InterruptedException {
     Function<Row, String> text =
         table.rows().schema().columns().isEmpty()
             ? row -> ""
@@ -348,6 +384,7 @@ final class RunOptions {
         table.name(),
         table.rows(),
         table.range(),
+        batch,
         new RowTask<>(task, text),
         answers,
         table.kept(),
@@ -359,6 +396,7 @@ final class RunOptions {
       String inputName,
       RecordReader<R> reader,
       TableOptions.Range range,
+      BatchOptions batch,
       BatchTask<R, I, O> task,
       Answers<O> answers,
       List<Column> kept,
@@ -367,7 +405,7 @@ final class RunOptions {
     boolean toStandardOutput = isStandard(output);
     BatchJob.Builder job =
         BatchJob.builder()
-            .batch(batch())
+            .batch(batch)
             .onError(onError)
             .errors(errors)
             .resume(resume)

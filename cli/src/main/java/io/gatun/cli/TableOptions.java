@@ -112,6 +112,22 @@ final class TableOptions {
   }
 
   /**
+   * The only file, for what reads no table.
+   *
+   * @param files what the command line names, perhaps nothing
+   * @return null for standard input
+   * @throws IllegalArgumentException if there are several
+   */
+  Path only(List<Path> files) {
+    List<Path> names = files.isEmpty() ? inputs : files;
+    if (names.size() > 1) {
+      throw new IllegalArgumentException(
+          "the inputs are " + names.get(0) + " and " + names.get(1) + ", expected one");
+    }
+    return names.isEmpty() ? null : names.get(0);
+  }
+
+  /**
    * Opens the input; the caller closes it.
    *
    * @param files what the command line names, perhaps nothing
