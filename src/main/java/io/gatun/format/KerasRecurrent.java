@@ -348,7 +348,7 @@ final class KerasRecurrent {
         && bias != null
         && bias.rank() == 1
         && recurrent.rank() == 2
-        && bias.dim(0) == 2 * gates * recurrent.dim(0);
+        && bias.dim(0) == 2L * gates * recurrent.dim(0);
   }
 
   /**
