@@ -152,14 +152,6 @@ class KerasCudnnTest {
     return all;
   }
 
-  private static final String MODEL =
-      """
-      {"class_name": "Sequential", "config": {"name": "one", "layers": [
-        {"class_name": "%1$s", "config": {"name": "loop", "trainable": true, %2$s
-         "batch_input_shape": [null, null, 3], "dtype": "float32", "units": 4,
-         "return_sequences": true, "return_state": false, "go_backwards": false, "stateful": false%3$s}}]}}
-      """;
-
   private float[] run(Path file, float[] x) throws IOException {
     try (Arena arena = Arena.ofConfined();
         Model model = NetworkFile.open(file)) {
@@ -198,7 +190,13 @@ class KerasCudnnTest {
     KerasWriter.hdf5(
         file,
         "2.2.4-tf",
-        MODEL.formatted(type, "", type.equals("GRU") ? ", \"reset_after\": true" : ""),
+        """
+      {"class_name": "Sequential", "config": {"name": "one", "layers": [
+        {"class_name": "%1$s", "config": {"name": "loop", "trainable": true, %2$s
+         "batch_input_shape": [null, null, 3], "dtype": "float32", "units": 4,
+         "return_sequences": true, "return_state": false, "go_backwards": false, "stateful": false%3$s}}]}}
+      """
+            .formatted(type, "", type.equals("GRU") ? ", \"reset_after\": true" : ""),
         layers);
     float[] x = numbers(2 * TIME * INPUTS);
     float[] made = run(file, x);
