@@ -18,6 +18,7 @@ class TrainedExamplesTest {
     "classify, sum, numbers.txt, sums.txt",
     "classify, sentiment, sentences.txt, labels.txt",
     "translate, pronunciation, words.txt, phonemes.txt",
+    "translate, pronunciation/stress, ../words.txt, phonemes.txt",
     "translate, translation, sentences.txt, translations.txt",
   })
   void answersAsShown(String command, String example, String input, String expected)
