@@ -48,13 +48,17 @@ public final class NetworkWriter {
    * @param model a single network
    * @param folder where to; must not exist, or be empty
    * @throws IOException if there is something already, or it cannot be written
-   * @throws IllegalArgumentException if the model is no single network, or has a node that a model
-   *     folder cannot describe, which the message names
+   * @throws IllegalArgumentException if the model is no single network or is given nothing, or has
+   *     a node that a model folder cannot describe, which the message names
    */
   public static void write(Model model, Path folder) throws IOException {
     if (model.kind() != Model.Kind.NETWORK) {
       throw new IllegalArgumentException(
           model.file() + " is a model folder already: a " + model.kind().label());
+    }
+    if (model.network().inputs().isEmpty()) {
+      throw new IllegalArgumentException(
+          model.file() + " has no inputs: whatever it gives is the same every time");
     }
     if (Files.exists(folder)) {
       try (Stream<Path> content = Files.list(folder)) {
