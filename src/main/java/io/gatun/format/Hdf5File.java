@@ -19,9 +19,11 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Supplier;
 
 /**
@@ -53,6 +55,9 @@ final class Hdf5File {
   private final HdfFile hdf;
   private final long base;
   private final Map<String, Node> nodes = new LinkedHashMap<>();
+
+  /** The paths that something is below of. */
+  private final Set<String> above = new HashSet<>();
 
   private Hdf5File(MappedFile file, long begin, MemorySegment bytes, HdfFile hdf) {
     this.file = file;
@@ -94,11 +99,16 @@ final class Hdf5File {
       if (node.isLink()) {
         continue;
       }
-      String childPath = path.isEmpty() ? child.getKey() : path + "/" + child.getKey();
+      // On Windows, Keras 2.12 and later write a whole path as one name, with backslashes.
+      String name = child.getKey().replace('\\', '/');
+      String childPath = path.isEmpty() ? name : path + "/" + name;
       if (nodes.size() >= MAX_NODES) {
         throw file.error(begin, "more than " + MAX_NODES + " groups and datasets");
       }
       nodes.put(childPath, node);
+      for (int slash = name.indexOf('/'); slash >= 0; slash = name.indexOf('/', slash + 1)) {
+        above.add(childPath.substring(0, childPath.length() - name.length() + slash));
+      }
       if (node instanceof Group below) {
         walk(below, childPath, depth + 1);
       }
@@ -107,7 +117,7 @@ final class Hdf5File {
 
   /** Whether there is a group of this path, {@code ""} being the root. */
   boolean isGroup(String path) {
-    return path.isEmpty() || nodes.get(path) instanceof Group;
+    return path.isEmpty() || nodes.get(path) instanceof Group || above.contains(path);
   }
 
   /** Whether there is a dataset of this path. */

@@ -3,10 +3,16 @@ package io.gatun.format;
 import io.gatun.graph.Attributes;
 import io.gatun.graph.Value;
 import io.gatun.kernel.Activation;
+import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /** Keras' activation functions, by name or as the layers of that name. */
 final class KerasActivations {
+  /** The layers that are functions, and have no weights. */
+  private static final Set<String> FUNCTIONS =
+      Set.of("Activation", "ReLU", "LeakyReLU", "ThresholdedReLU", "ELU", "Softmax");
+
   private final KerasGraph to;
 
   KerasActivations(KerasGraph to) {
@@ -57,6 +63,29 @@ final class KerasActivations {
       case "exponential" -> Optional.of(Activation.of(Activation.Kind.EXPONENTIAL));
       default -> Optional.empty();
     };
+  }
+
+  /** The function of a layer's setting {@code activation}, if it computes that itself. */
+  Optional<Activation> simple(KerasCall call) {
+    return layerOf(call).isPresent()
+        ? Optional.empty()
+        : simple(name(call.config(), "activation", "linear"));
+  }
+
+  /** Applies the function of a layer's setting {@code activation}. */
+  Value apply(KerasCall call, String name, Value x) {
+    Optional<Json> layer = layerOf(call);
+    return layer.isPresent()
+        ? layer(call.with(layer.get(), name, name).on(List.of(KerasTensor.of(x))))
+        : apply(call, name(call.config(), "activation", "linear"), name, x);
+  }
+
+  /** A layer without weights that is the activation of another, such as LeakyReLU. */
+  private static Optional<Json> layerOf(KerasCall call) {
+    return call.config()
+        .find("activation")
+        .filter(each -> each.kind() == Json.Kind.OBJECT)
+        .filter(each -> FUNCTIONS.contains(each.fields().string("class_name", "")));
   }
 
   /** A function that a recurrent layer can have. */

@@ -82,7 +82,7 @@ final class KerasConvolution {
     point.remove("pointwise_kernel");
     point.put("kernel", to.weight(call, "pointwise_kernel"));
     Convolution.Builder builder =
-        Convolution.builder(call.name() + (simple(call).isPresent() ? "" : ".linear"))
+        Convolution.builder(call.name() + (activations.simple(call).isPresent() ? "" : ".linear"))
             .weights(Weights.of(Convention.KERAS, point));
     return finish(call, builder, depthwise, true);
   }
@@ -96,10 +96,6 @@ final class KerasConvolution {
     dims[axes + 1] *= dims[axes];
     dims[axes] = 1;
     return kernel.contiguous(to.arena()).reshape(dims);
-  }
-
-  private Optional<Activation> simple(KerasCall call) {
-    return activations.simple(KerasActivations.name(call.config(), "activation", "linear"));
   }
 
   private Value convolve(
@@ -121,7 +117,7 @@ final class KerasConvolution {
     for (int axis = 0; axis < axes; axis++) {
       reach[axis] = (kernel.dim(axis) - 1) * dilations[axis] + 1;
     }
-    boolean plain = !activated || simple(call).isPresent();
+    boolean plain = !activated || activations.simple(call).isPresent();
     Convolution.Builder builder =
         Convolution.builder(plain ? name : name + ".linear")
             .weights(Weights.of(Convention.KERAS, parts))
@@ -136,7 +132,7 @@ final class KerasConvolution {
     if (!channelsFirst(call)) {
       builder.channelsLast();
     }
-    Optional<Activation> simple = simple(call);
+    Optional<Activation> simple = activations.simple(call);
     if (activated) {
       simple.ifPresent(builder::activation);
     }
@@ -144,8 +140,7 @@ final class KerasConvolution {
     if (!activated || simple.isPresent()) {
       return y;
     }
-    String function = KerasActivations.name(call.config(), "activation", "linear");
-    return activations.apply(call, function, call.name(), y);
+    return activations.apply(call, call.name(), y);
   }
 
   /** Zeros before each axis, then behind each, as TensorFlow reckons them. */
@@ -228,8 +223,7 @@ final class KerasConvolution {
                 "strides", strides, "dilations", dilations, "pads", pads, "output_padding", more),
             in.toArray(new Value[0]));
     Value last = fromChannelsFirst(call, name + ".linear", y);
-    String function = KerasActivations.name(call.config(), "activation", "linear");
-    return activations.apply(call, function, name, last);
+    return activations.apply(call, name, last);
   }
 
   // ---- pooling

@@ -186,13 +186,12 @@ final class KerasLayers {
   }
 
   private Value dense(KerasCall call) {
-    String function = KerasActivations.name(call.config(), "activation", "linear");
-    Optional<Activation> simple = activations.simple(function);
+    Optional<Activation> simple = activations.simple(call);
     String name = simple.isPresent() ? call.name() : call.name() + ".linear";
     Dense.Builder builder = Dense.builder(name).weights(to.weights(call.weights()));
     simple.ifPresent(builder::activation);
     Value y = builder.build().apply(to.graph(), value(call));
-    return simple.isPresent() ? y : activations.apply(call, function, call.name(), y);
+    return simple.isPresent() ? y : activations.apply(call, call.name(), y);
   }
 
   private KerasTensor embedding(KerasCall call) {

@@ -56,8 +56,7 @@ final class KerasLocallyConnected {
       Tensor bent = bias.contiguous(to.arena()).reshape(own);
       y = to.node(name + ".linear", "Add", y, to.constant(name + ".bias", bent));
     }
-    String function = KerasActivations.name(call.config(), "activation", "linear");
-    return activations.apply(call, function, name, y);
+    return activations.apply(call, name, y);
   }
 
   /** Where each place of the output looks. */

@@ -178,6 +178,53 @@ class KerasFilesTest {
     }
   }
 
+  /** Keras 2.12 and later on Windows: a whole path is one name, with backslashes. */
+  @Test
+  void weightsWithBackslashesInTheirPathsAreFound() throws IOException {
+    Map<String, KerasWriter.Weight> weights = lstmWeights();
+    Map<String, KerasWriter.Weight> windows = new LinkedHashMap<>();
+    weights.forEach(
+        (path, weight) -> {
+          int vars = path.indexOf("/vars/");
+          windows.put(path.substring(0, vars).replace('/', '\\') + path.substring(vars), weight);
+        });
+    String config = LSTM.formatted("batch_input_shape");
+    KerasWriter.zip(folder.resolve("linux.keras"), "2.13.1", config, weights);
+    KerasWriter.zip(folder.resolve("windows.keras"), "2.13.1", config, windows);
+    float[] x = numbers(3 * 3);
+    try (Model linux = NetworkFile.open(folder.resolve("linux.keras"));
+        Model other = NetworkFile.open(folder.resolve("windows.keras"))) {
+      assertArrayEquals(run(linux, x, 1, 3, 3), run(other, x, 1, 3, 3));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{'class_name': 'LeakyReLU', 'config': {'name': 'l', 'alpha': 0.25}}           | 0.25",
+        "{'class_name': 'LeakyReLU', 'config': {'name': 'l', 'negative_slope': 0.125}} | 0.125",
+        "{'class_name': 'ReLU', 'config': {'name': 'r', 'negative_slope': 0.5}}        | 0.5",
+        "{'class_name': 'Activation', 'config': {'name': 'a', 'activation': 'relu'}}   | 0",
+      },
+      quoteCharacter = '"')
+  void anActivationThatIsALayerIsThatLayer(String layer, float slope) throws IOException {
+    String plain = LSTM.formatted("batch_shape");
+    String own = plain.replace("\"linear\"", layer.replace('\'', '"'));
+    Map<String, KerasWriter.Weight> weights = lstmWeights();
+    KerasWriter.zip(folder.resolve("plain.keras"), "3.8.0", plain, weights);
+    KerasWriter.zip(folder.resolve("own.keras"), "3.8.0", own, weights);
+    float[] x = numbers(8 * 3 * 3);
+    try (Model linear = NetworkFile.open(folder.resolve("plain.keras"));
+        Model bent = NetworkFile.open(folder.resolve("own.keras"))) {
+      float[] expected = run(linear, x, 8, 3, 3);
+      for (int i = 0; i < expected.length; i++) {
+        expected[i] = expected[i] < 0 ? slope * expected[i] : expected[i];
+      }
+      assertArrayEquals(expected, run(bent, x, 8, 3, 3), 1e-7f);
+    }
+  }
+
   @Test
   void attentionWithSeveralHeadsIsTheSumOverItsHeads() throws IOException {
     String config =
