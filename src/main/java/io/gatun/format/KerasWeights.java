@@ -18,9 +18,11 @@ import java.util.Map;
  * are in the order in which the layer creates them.
  */
 final class KerasWeights {
-  /** Where Keras 3, and the versions of Keras 2 that write its format, keep a model's layers. */
-  private static final List<String> CONTAINERS =
-      List.of("layers", "_layer_checkpoint_dependencies");
+  /** Where the versions of Keras 2 that write the format of Keras 3 keep a model's layers. */
+  private static final String DEPENDENCIES = "_layer_checkpoint_dependencies";
+
+  /** Where Keras 3 does, and they. */
+  private static final List<String> CONTAINERS = List.of("layers", DEPENDENCIES);
 
   private static final int MAX_DEPTH = 16;
 
@@ -352,11 +354,15 @@ final class KerasWeights {
 
   private void byObject(List<Json> layers, String prefix, String root, int depth) {
     String container = container(hdf, root);
-    Counter counter = new Counter();
-    for (Json layer : layers) {
-      String object = counter.next(KerasJson.className(layer));
+    List<String> objects = objects(layers, container, false);
+    if (container != null && container.endsWith(DEPENDENCIES) && !areThere(layers, objects)) {
+      List<String> twice = objects(layers, container, true);
+      objects = areThere(layers, twice) ? twice : objects;
+    }
+    for (int i = 0; i < layers.size(); i++) {
+      Json layer = layers.get(i);
       String name = prefix + KerasJson.name(layer);
-      String path = container + "/" + object;
+      String path = objects.get(i);
       if (depth > MAX_DEPTH) {
         throw layer.error("is nested deeper than " + MAX_DEPTH + " models");
       }
@@ -373,6 +379,33 @@ final class KerasWeights {
         fromVars(layer, leaf);
       }
     }
+  }
+
+  /**
+   * The objects of layers. Before 2.14, Keras came across a layer that has weights twice, and
+   * counted it twice.
+   */
+  private List<String> objects(List<Json> layers, String container, boolean twice) {
+    Counter counter = new Counter();
+    List<String> objects = new ArrayList<>();
+    for (Json layer : layers) {
+      String type = KerasJson.className(layer);
+      objects.add(container + "/" + counter.next(type));
+      if (twice && leaves(layer, "", List.of("")).stream().anyMatch(leaf -> !leaf.roles().isEmpty())) {
+        counter.next(type);
+      }
+    }
+    return objects;
+  }
+
+  private boolean areThere(List<Json> layers, List<String> objects) {
+    for (int i = 0; i < objects.size(); i++) {
+      boolean input = KerasJson.className(layers.get(i)).equals("InputLayer");
+      if (!input && !hdf.isGroup(objects.get(i))) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private void fromVars(Json layer, Leaf leaf) {

@@ -198,6 +198,48 @@ class KerasFilesTest {
     }
   }
 
+  /** Keras 2.12 and 2.13 count a layer that has weights twice. */
+  @Test
+  void layersWithWeightsThatAreCountedTwiceAreFound() throws IOException {
+    String config =
+        """
+        {"class_name": "Sequential", "config": {"name": "three", "layers": [
+          {"class_name": "InputLayer", "config": {"name": "x", "batch_input_shape": [null, 3]}},
+          {"class_name": "Dense", "config": {"name": "a", "units": 4, "activation": "tanh"}},
+          {"class_name": "Dropout", "config": {"name": "b", "rate": 0.5}},
+          {"class_name": "Dense", "config": {"name": "c", "units": 2, "activation": "tanh"}},
+          {"class_name": "Dense", "config": {"name": "d", "units": 2, "activation": "linear"}}]}}
+        """;
+    List<KerasWriter.Weight> all =
+        List.of(
+            weight("kernel", 3, 4),
+            weight("bias", 4),
+            weight("kernel", 4, 2),
+            weight("bias", 2),
+            weight("kernel", 2, 2),
+            weight("bias", 2));
+    float[] x = numbers(2 * 3);
+    float[] expected = null;
+    for (int step = 1; step <= 2; step++) {
+      Map<String, KerasWriter.Weight> weights = new LinkedHashMap<>();
+      for (int i = 0; i < 3; i++) {
+        String object = i == 0 ? "dense" : "dense_" + i * step;
+        String vars = "_layer_checkpoint_dependencies/" + object + "/vars/";
+        weights.put(vars + 0, all.get(2 * i));
+        weights.put(vars + 1, all.get(2 * i + 1));
+      }
+      // What the file has of a layer without weights is a group.
+      weights.put("_layer_checkpoint_dependencies/dropout/vars/0", weight("state", 2));
+      Path file = folder.resolve("counted" + step + ".keras");
+      KerasWriter.zip(file, "2.13.1", config, weights);
+      try (Model model = NetworkFile.open(file)) {
+        float[] made = run(model, x, 2, 3);
+        assertArrayEquals(expected == null ? made : expected, made);
+        expected = made;
+      }
+    }
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
