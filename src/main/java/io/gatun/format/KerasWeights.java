@@ -391,7 +391,8 @@ final class KerasWeights {
     for (Json layer : layers) {
       String type = KerasJson.className(layer);
       objects.add(container + "/" + counter.next(type));
-      if (twice && leaves(layer, "", List.of("")).stream().anyMatch(leaf -> !leaf.roles().isEmpty())) {
+      if (twice
+          && leaves(layer, "", List.of("")).stream().anyMatch(leaf -> !leaf.roles().isEmpty())) {
         counter.next(type);
       }
     }
