@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -106,8 +107,11 @@ class SpeechWeightsAgreementTest {
         }
       }
       System.out.printf(
+          Locale.ROOT,
           "silero_vad_16k.safetensors: %d frames, at most %.2g apart; speech in %d%n",
-          frames, worst, heard);
+          frames,
+          worst,
+          heard);
       assertTrue(heard > frames / 4 && heard < frames, "speech in " + heard + " of " + frames);
     }
   }
