@@ -45,7 +45,7 @@ class RoomsTest {
               "batch",
               Set.of("tensor", "kernel", "graph", "layer", "format", "sequence", "representation")),
           Map.entry("table", Set.of("tensor", "format", "batch")),
-          Map.entry("job", Set.of("tensor", "format", "batch", "table")));
+          Map.entry("job", Set.of("tensor", "format", "representation", "batch", "table")));
 
   private static final String KNOWN_TO_FILES = "io/gatun/kernel/Activation";
 
