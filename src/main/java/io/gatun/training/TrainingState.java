@@ -125,7 +125,7 @@ final class TrainingState {
       state.step = Long.parseLong(numbers.get("step"));
       state.epoch = Integer.parseInt(numbers.get("epoch"));
       state.batch = Integer.parseInt(numbers.get("batch"));
-      state.averaged = Long.parseLong(numbers.get("averaged"));
+      state.averaged = Long.parseLong(numbers.getOrDefault("averaged", "0"));
       state.bestStep = Long.parseLong(numbers.get("best_step"));
       state.best = Double.parseDouble(numbers.get("best"));
       state.bad = Integer.parseInt(numbers.get("bad"));
