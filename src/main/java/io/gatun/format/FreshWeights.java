@@ -9,7 +9,9 @@ import io.gatun.tensor.DType;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -27,6 +29,9 @@ import java.util.Set;
  * each gate by itself; embeddings normal with a standard deviation of 1/√size; biases 0, but an
  * LSTM's forget gate 1 (Jozefowicz et al. 2015); scales of normalisations 1. The random numbers of
  * a tensor depend on the seed and the tensor's name alone.
+ *
+ * <p>Of matrices, embeddings and convolutions it is known which axis is that of the outputs: {@link
+ * #scale}.
  */
 final class FreshWeights extends LayerWeights implements NamedTensors {
   /** Where ONNX has the forget gate of an LSTM: i, o, f, c. */
@@ -39,6 +44,7 @@ final class FreshWeights extends LayerWeights implements NamedTensors {
   private final int scores;
 
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();
+  private final Map<String, long[]> scales = new HashMap<>();
   private final Map<String, Map<String, Object>> entries = new LinkedHashMap<>();
 
   FreshWeights(Arena arena, long seed, int scores) {
@@ -61,6 +67,15 @@ final class FreshWeights extends LayerWeights implements NamedTensors {
   @Override
   Set<String> unused() {
     return Set.of();
+  }
+
+  /**
+   * Returns the shape of a scale for each output of a tensor, such as {@code [rows, 1]}: a row of
+   * an embedding, a column of a dense layer's or an attention's matrix, a filter of a convolution,
+   * a unit of a recurrent layer's gate. Empty for biases and normalisations.
+   */
+  Optional<long[]> scale(String name) {
+    return Optional.ofNullable(scales.get(name)).map(long[]::clone);
   }
 
   /** The members that the layer of a model file has beyond the settings it was made from. */
@@ -87,6 +102,7 @@ final class FreshWeights extends LayerWeights implements NamedTensors {
     int rows = vocabulary > 0 ? vocabulary : layer.require("rows").integer(1);
     int size = layer.require("size").integer(1);
     Tensor data = normal(name + ".data", 1 / Math.sqrt(size), rows, size);
+    scales.put(name + ".data", new long[] {rows, 1});
     return known(name, Map.of("data", data));
   }
 
@@ -112,7 +128,7 @@ final class FreshWeights extends LayerWeights implements NamedTensors {
       entries.put(name, Map.of("convention", "pytorch", "weights", names));
       return Weights.of(Convention.PYTORCH, parts);
     }
-    parts.put("B", uniform(name + ".B", inputs, size, inputs, size));
+    parts.put("B", matrix(name + ".B", inputs, size));
     if (bias != null) {
       parts.put("C", bias);
     }
@@ -148,6 +164,10 @@ final class FreshWeights extends LayerWeights implements NamedTensors {
     }
     Map<String, Tensor> parts = new LinkedHashMap<>();
     parts.put("W", uniform(name + ".W", (double) (dims[1] * field), (double) (size * field), dims));
+    long[] filters = new long[dims.length];
+    Arrays.fill(filters, 1);
+    filters[0] = size;
+    scales.put(name + ".W", filters);
     if (layer.bool("bias", true)) {
       parts.put("B", constant(name + ".B", 0, size));
     }
@@ -160,14 +180,14 @@ final class FreshWeights extends LayerWeights implements NamedTensors {
     long source = memory.size();
     Map<String, Tensor> parts = new LinkedHashMap<>();
     if (layer.string("score").equals("general")) {
-      parts.put("B", uniform(name + ".B", (double) source, query, source, query));
+      parts.put("B", matrix(name + ".B", source, query));
       return known(name, parts);
     }
     int size = layer.require("size").integer(1);
-    parts.put("query.B", uniform(name + ".query.B", query, size, query, size));
+    parts.put("query.B", matrix(name + ".query.B", query, size));
     parts.put("query.C", constant(name + ".query.C", 0, size));
-    parts.put("memory.B", uniform(name + ".memory.B", (double) source, size, source, size));
-    parts.put("score.B", uniform(name + ".score.B", size, 1, size, 1));
+    parts.put("memory.B", matrix(name + ".memory.B", source, size));
+    parts.put("score.B", matrix(name + ".score.B", size, 1));
     return known(name, parts);
   }
 
@@ -254,6 +274,12 @@ final class FreshWeights extends LayerWeights implements NamedTensors {
     return make(name, dims, tensor -> tensor.fill(value));
   }
 
+  /** {@code [inputs, outputs]}. */
+  private Tensor matrix(String name, long inputs, long outputs) {
+    scales.put(name, new long[] {1, outputs});
+    return uniform(name, (double) inputs, (double) outputs, inputs, outputs);
+  }
+
   private Tensor uniform(String name, double fanIn, double fanOut, long... dims) {
     return make(name, dims, tensor -> uniform(tensor, random(name), fanIn, fanOut));
   }
@@ -278,6 +304,7 @@ final class FreshWeights extends LayerWeights implements NamedTensors {
   /** {@code [directions, gates · hidden, inputs]}. */
   private Tensor gates(String name, int blocks, int inputs, int hidden, int directions) {
     long rows = (long) blocks / directions * hidden;
+    scales.put(name, new long[] {directions, rows, 1});
     return make(
         name,
         new long[] {directions, rows, inputs},
@@ -287,6 +314,7 @@ final class FreshWeights extends LayerWeights implements NamedTensors {
   /** {@code [directions, gates · hidden, hidden]}, each gate an orthogonal matrix. */
   private Tensor orthogonal(String name, int blocks, int hidden, int directions) {
     long rows = (long) blocks / directions * hidden;
+    scales.put(name, new long[] {directions, rows, 1});
     return make(
         name,
         new long[] {directions, rows, hidden},

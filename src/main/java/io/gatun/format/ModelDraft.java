@@ -15,6 +15,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.BiConsumer;
 
 /**
@@ -187,9 +188,12 @@ public final class ModelDraft {
    *
    * @param folder where to
    * @param parameters what to write under the names of {@link #parameters()}
-   * @param type of the weights in the file: float32, float16 or bfloat16
+   * @param type of the weights in the file: float32, float16 or bfloat16; or int8, for matrices,
+   *     embeddings and convolutions of that type with a float32 scale for each output, as {@link
+   *     io.gatun.kernel.WeightFormat#INT8} defines it, and everything else in float32
    * @param metadata what to keep with the weights
    * @throws IOException if it cannot be written; what was there before is as it was
+   * @throws IllegalArgumentException if a weight is not finite, for int8
    */
   public void write(
       Path folder, Map<String, Tensor> parameters, DType type, Map<String, String> metadata)
@@ -228,7 +232,17 @@ public final class ModelDraft {
     }
     try (Arena arena = Arena.ofConfined()) {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
-      parameters.forEach((name, tensor) -> tensors.put(name, tensor.to(arena, type)));
+      parameters.forEach(
+          (name, tensor) -> {
+            Optional<long[]> scale = weights.scale(name);
+            if (type != DType.INT8) {
+              tensors.put(name, tensor.to(arena, type));
+            } else if (scale.isPresent()) {
+              ScaledTensors.put(tensors, name, tensor, scale.get(), arena);
+            } else {
+              tensors.put(name, tensor.to(arena, DType.FLOAT32));
+            }
+          });
       Safetensors.write(weightsFile, tensors, metadata);
     }
     write(folder.resolve(ModelFolder.MODEL_FILE), JsonText.of(json));

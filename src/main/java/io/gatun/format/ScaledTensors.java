@@ -1,7 +1,10 @@
 package io.gatun.format;
 
+import io.gatun.kernel.WeightFormat;
 import io.gatun.tensor.DType;
+import io.gatun.tensor.Shape;
 import io.gatun.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -89,6 +92,54 @@ final class ScaledTensors implements NamedTensors {
       product[i] = (float) (numbers[i] * scales[i]);
     }
     return Tensor.ofFloats(file.arena(), product, whole.shape().dims());
+  }
+
+  /**
+   * Puts a tensor and its scale to what is written to a file, both as {@link WeightFormat#INT8}
+   * defines them.
+   *
+   * @param to gets {@code name} and {@code name.scale}
+   * @param dims the shape of the scale: each axis as long as that of the tensor, or 1
+   * @param arena where both are allocated
+   * @throws IllegalArgumentException if the tensor has a number that is not finite
+   */
+  static void put(Map<String, Tensor> to, String name, Tensor weights, long[] dims, Arena arena) {
+    float[] numbers = weights.toFloats();
+    int[] channels = channels(weights.shape().dims(), dims);
+    float[] scales = new float[Math.toIntExact(Shape.of(dims).elements())];
+    for (int i = 0; i < numbers.length; i++) {
+      if (!Float.isFinite(numbers[i])) {
+        throw new IllegalArgumentException(
+            name + " has " + numbers[i] + ", which int8 cannot stand for; write it as float32");
+      }
+      scales[channels[i]] = Math.max(scales[channels[i]], Math.abs(numbers[i]));
+    }
+    for (int i = 0; i < scales.length; i++) {
+      scales[i] = WeightFormat.scale(scales[i]);
+    }
+    int[] whole = new int[numbers.length];
+    for (int i = 0; i < numbers.length; i++) {
+      whole[i] = WeightFormat.int8(numbers[i], scales[channels[i]]);
+    }
+    try (Arena aside = Arena.ofConfined()) {
+      to.put(name, Tensor.ofInts(aside, whole, weights.shape().dims()).to(arena, DType.INT8));
+    }
+    to.put(name + SCALE, Tensor.ofFloats(arena, scales, dims));
+  }
+
+  /** Which number of a scale each number of a tensor belongs to. */
+  private static int[] channels(long[] dims, long[] scaleDims) {
+    int[] channels = {0};
+    for (int axis = 0; axis < dims.length; axis++) {
+      int size = Math.toIntExact(dims[axis]);
+      int[] longer = new int[channels.length * size];
+      for (int i = 0; i < longer.length; i++) {
+        int along = scaleDims[axis] == 1 ? 0 : i % size;
+        longer[i] = channels[i / size] * (int) scaleDims[axis] + along;
+      }
+      channels = longer;
+    }
+    return channels;
   }
 
   /** The file, as error messages show it. */

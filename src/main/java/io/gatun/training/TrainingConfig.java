@@ -101,11 +101,8 @@ public final class TrainingConfig {
     output = folder.resolve(top.string("output", "model")).normalize();
     weightType =
         top.find("weights")
-                .map(w -> w.oneOf("float32", "bfloat16"))
-                .orElse("float32")
-                .equals("bfloat16")
-            ? DType.BFLOAT16
-            : DType.FLOAT32;
+            .map(w -> DType.of(w.oneOf("float32", "bfloat16", "int8")))
+            .orElse(DType.FLOAT32);
     initial = top.find("initial").map(name -> model(name, folder));
     top.find(pair ? "encoder" : "network");
     if (pair) {
@@ -323,7 +320,7 @@ public final class TrainingConfig {
     return split;
   }
 
-  /** The type of the weights in the file that comes out. */
+  /** The type of the weights in the file that comes out; int8 is that of its matrices alone. */
   DType weightType() {
     return weightType;
   }

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.gatun.graph.Execution;
 import io.gatun.graph.Graph;
 import io.gatun.graph.Plan;
+import io.gatun.kernel.Devices;
+import io.gatun.kernel.WeightFormat;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.SharedArena;
 import io.gatun.tensor.Tensor;
@@ -15,8 +17,10 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -100,8 +104,9 @@ class ModelDraftTest {
     return Tensor.ofInts(arena, ids, ids.length, 1);
   }
 
-  private static float[] run(Graph graph, String output, Map<String, Tensor> inputs) {
-    try (Plan plan = Plan.of(graph, output);
+  private static float[] run(
+      Graph graph, WeightFormat format, String output, Map<String, Tensor> inputs) {
+    try (Plan plan = Plan.on(Devices.best(), format, graph, output);
         Execution execution = plan.newExecution()) {
       plan.inputs().forEach(each -> execution.input(each.name(), inputs.get(each.name())));
       execution.run();
@@ -110,6 +115,10 @@ class ModelDraftTest {
   }
 
   private float[] run(Model model) {
+    return run(model, WeightFormat.FLOAT32);
+  }
+
+  private float[] run(Model model, WeightFormat format) {
     Map<String, Tensor> inputs =
         Map.of(
             "tokens",
@@ -119,7 +128,7 @@ class ModelDraftTest {
             "image",
             Tensor.ofFloats(arena, new float[81], 1, 1, 9, 9).fill(0.5));
     Graph graph = model.graphs().get(0);
-    return run(graph, graph.outputs().get(0).name(), inputs);
+    return run(graph, format, graph.outputs().get(0).name(), inputs);
   }
 
   private static Stream<String> all() {
@@ -161,6 +170,96 @@ class ModelDraftTest {
   }
 
   @Test
+  void weightsOfAQuarterOfTheSizeAreTheNearestMultiples() throws IOException {
+    Random random = new Random(11);
+    for (String json : all().toList()) {
+      ModelDraft draft = draft(json);
+      // Biases are 0 at first.
+      draft
+          .parameters()
+          .forEach(
+              (name, tensor) -> {
+                if (name.endsWith("B") || name.endsWith("C")) {
+                  Tensor flat = tensor.reshape(tensor.elements());
+                  for (long i = 0; i < flat.elements(); i++) {
+                    flat.setFloat((float) random.nextGaussian() / 4, i);
+                  }
+                }
+              });
+      draft.write(folder, draft.parameters(), DType.INT8, Map.of());
+      try (Model model = ModelFolder.open(folder)) {
+        assertTrue(model.unusedWeights().isEmpty());
+        assertArrayEquals(run(draft.model()), run(model), 0.03f);
+        // The scales are those of packing, so it has nothing left to round.
+        assertArrayEquals(run(model), run(model, WeightFormat.INT8), 1e-5f);
+        if (model.kind() == Model.Kind.ENCODER_DECODER) {
+          Map<String, Tensor> inputs =
+              Map.of("tokens", tokens(4, 5, 3), "lengths", Tensor.ofInts(arena, new int[] {3}, 1));
+          assertArrayEquals(
+              firstStep(model, WeightFormat.FLOAT32, inputs),
+              firstStep(model, WeightFormat.INT8, inputs),
+              1e-5f);
+        }
+        ScaledTensors read = new ScaledTensors(model.weights());
+        assertEquals(draft.parameters().keySet(), read.names());
+        draft.parameters().forEach((name, tensor) -> nearest(name, tensor, model.weights(), read));
+      }
+    }
+  }
+
+  /** Half a step from what was written at most, or, where there are no outputs, no way at all. */
+  private static void nearest(String name, Tensor tensor, TensorFile file, NamedTensors read) {
+    float[] written = tensor.toFloats();
+    float[] got = read.tensor(name).toFloats();
+    boolean added = name.matches(".*(rnn|gru|norm|conv)\\.B|.*Scale|.*C");
+    assertEquals(added ? DType.FLOAT32 : DType.INT8, file.tensor(name).dtype(), name);
+    if (added) {
+      assertArrayEquals(written, got, name);
+      return;
+    }
+    Tensor scale = file.tensor(name + ".scale");
+    double[] scales = scale.broadcastTo(tensor.shape().dims()).toDoubles();
+    double[] whole = file.tensor(name).toDoubles();
+    Map<Double, Double> largest = new HashMap<>();
+    for (int i = 0; i < written.length; i++) {
+      assertEquals(written[i], got[i], 0.5001 * scales[i], name + " at " + i);
+      largest.merge(scales[i], Math.abs(whole[i]), Math::max);
+    }
+    // Every output has a scale of its own, and uses all of it.
+    assertEquals(scale.elements(), largest.size(), name);
+    largest.values().forEach(each -> assertEquals(127, each, name));
+  }
+
+  @Test
+  void aFileOfInt8IsAQuarterOfOneOfFloats() throws IOException {
+    String large = CLASSIFIER.replace("\"size\": 5", "\"size\": 96").replace("6,", "128,");
+    ModelDraft draft = draft(large);
+    long[] bytes = new long[2];
+    DType[] types = {DType.FLOAT32, DType.INT8};
+    for (int i = 0; i < types.length; i++) {
+      draft.write(folder, draft.parameters(), types[i], Map.of());
+      try (Model model = ModelFolder.open(folder)) {
+        bytes[i] = model.weights().byteSize();
+      }
+    }
+    assertEquals(0.25, (double) bytes[1] / bytes[0], 0.03);
+  }
+
+  @Test
+  void aWeightThatIsNoNumberIsNotWrittenAsInt8() throws IOException {
+    ModelDraft draft = draft(CLASSIFIER);
+    draft.parameters().get("rnn.R").setFloat(Float.NaN, 0, 3, 1);
+    IllegalArgumentException e =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> draft.write(folder, draft.parameters(), DType.INT8, Map.of()));
+    assertTrue(e.getMessage().startsWith("rnn.R has NaN"), e.getMessage());
+    try (Stream<Path> files = Files.list(folder)) {
+      assertEquals(0, files.count());
+    }
+  }
+
+  @Test
   void aForcedDecoderScoresLikeItsSteps() {
     for (String json : all().filter(each -> each.contains("encoder-decoder")).toList()) {
       ModelDraft draft = draft(json);
@@ -175,15 +274,14 @@ class ModelDraftTest {
               tokens(target),
               "target.lengths",
               Tensor.ofInts(arena, new int[] {4}, 1));
-      float[] all = run(draft.training(), "scores.of.training", inputs);
+      float[] all = run(draft.training(), WeightFormat.FLOAT32, "scores.of.training", inputs);
       assertEquals(4 * 7, all.length);
       float[] first = java.util.Arrays.copyOf(all, 7);
-      assertArrayEquals(first, firstStep(draft, inputs));
+      assertArrayEquals(first, firstStep(draft.model(), WeightFormat.FLOAT32, inputs));
     }
   }
 
-  private float[] firstStep(ModelDraft draft, Map<String, Tensor> inputs) {
-    Model model = draft.model();
+  private float[] firstStep(Model model, WeightFormat format, Map<String, Tensor> inputs) {
     Map<String, Tensor> step = new java.util.HashMap<>(Map.of("token", tokens(2)));
     step.put("lengths", inputs.get("lengths"));
     model.states().forEach(s -> step.put(s.input(), value(model, s.source().get(), inputs)));
@@ -195,7 +293,7 @@ class ModelDraftTest {
                 step.put(m.input(), value(model, m.source(), inputs));
               }
             });
-    return run(model.decoder(), model.logits().name(), step);
+    return run(model.decoder(), format, model.logits().name(), step);
   }
 
   private Tensor value(Model model, String name, Map<String, Tensor> inputs) {

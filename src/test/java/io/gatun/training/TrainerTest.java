@@ -4,6 +4,7 @@ import static io.gatun.training.TrainingListener.NONE;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -213,6 +214,18 @@ class TrainerTest {
     String half = PAIRS.replace("\"output\"", "\"weights\": \"bfloat16\", \"output\"");
     Map<String, Double> halved = train(half, false, NONE);
     assertEquals(figures.get("perplexity"), halved.get("perplexity"), 0.05);
+  }
+
+  @Test
+  void weightsOfAQuarterOfTheSizeAreJudgedAsWrittenAndBegunWith() throws IOException {
+    Map<String, Double> figures = train(PAIRS, false, NONE);
+    String small = PAIRS.replace("\"output\"", "\"weights\": \"int8\", \"output\"");
+    Map<String, Double> rounded = train(small, false, NONE);
+    assertEquals(figures.get("perplexity"), rounded.get("perplexity"), 0.1);
+    assertNotEquals(figures.get("perplexity"), rounded.get("perplexity"));
+    String further = PAIRS.replace("\"model\"", "\"further\", \"initial\": \"model\"");
+    String still = further.replace("\"learning_rate\": 0.5", "\"learning_rate\": 1e-30");
+    assertEquals(rounded.get("perplexity"), train(still, false, NONE).get("perplexity"), 1e-6);
   }
 
   private static double firstLoss(TrainerTest test, String json) throws IOException {
