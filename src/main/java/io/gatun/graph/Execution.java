@@ -2,6 +2,7 @@ package io.gatun.graph;
 
 import io.gatun.kernel.Buffer;
 import io.gatun.kernel.HostBuffer;
+import io.gatun.kernel.HostMemory;
 import io.gatun.kernel.Kernels;
 import io.gatun.kernel.Region;
 import io.gatun.kernel.Workers;
@@ -73,6 +74,9 @@ public final class Execution implements AutoCloseable {
     Buffer inPlace;
     Buffer staging;
     boolean given;
+
+    /** Where an output is copied to for the caller, from a device that has its own memory. */
+    HostMemory fetched;
 
     /** What it contains, on the host, where that steers the layout. */
     Tensor content;
@@ -373,8 +377,8 @@ public final class Execution implements AutoCloseable {
   /**
    * An output of the last {@link #run()} as a tensor on the host, in the device's type of its type:
    * the tensor given for it, or a read-only view that is overwritten by the next run and ends with
-   * the execution. On a device that does not compute in the host's memory it is a copy, which lives
-   * as long as the execution; to copy at every run, give a tensor.
+   * the execution. On a device that does not compute in the host's memory it is a view of a copy,
+   * made by this call and overwritten by the next; to copy at every run, give a tensor.
    *
    * @throws IllegalArgumentException if the plan has no output of that name
    * @throws IllegalStateException before the first run, after an input of other sizes was given and
@@ -402,12 +406,19 @@ public final class Execution implements AutoCloseable {
       }
       return view;
     }
-    if (host == null) {
-      host = Arena.ofConfined();
+    long bytes = layout.outputBytes(index);
+    if (output.fetched == null || output.fetched.segment().byteSize() < bytes) {
+      if (output.fetched != null) {
+        output.fetched.close();
+        output.fetched = null;
+      }
+      output.fetched = plan.device().allocateHost(bytes);
     }
-    Tensor copy = Tensor.allocate(host, type, layout.outputShape(index).dims());
+    Tensor copy =
+        Tensor.wrap(
+            output.fetched.segment().asSlice(0, bytes), type, layout.outputShape(index).dims());
     kernels.download(region, copy);
-    return copy;
+    return copy.asReadOnly();
   }
 
   /**
@@ -474,6 +485,9 @@ public final class Execution implements AutoCloseable {
         operand.release();
         if (operand.staging != null) {
           operand.staging.close();
+        }
+        if (operand.fetched != null) {
+          operand.fetched.close();
         }
       }
     }

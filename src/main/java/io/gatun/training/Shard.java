@@ -5,10 +5,10 @@ import io.gatun.graph.Execution;
 import io.gatun.graph.Gradients;
 import io.gatun.graph.Plan;
 import io.gatun.graph.Value;
+import io.gatun.kernel.Region;
 import io.gatun.tensor.DType;
 import io.gatun.tensor.SharedArena;
 import io.gatun.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -30,18 +30,17 @@ final class Shard implements AutoCloseable {
    */
   record Stretches(int steps, List<Model.State> states) {}
 
-  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
-
   private final Execution execution;
   private final Execution scoring;
   private final String scores;
   private final Gradients gradients;
   private final Slab slab;
   private final Tensor seed;
-  private final MemorySegment memory;
+  private final Parameters parameters;
+  private final Region memory;
 
   /** Gradients of one stretch; the memory itself where sequences are whole. */
-  private final MemorySegment part;
+  private final Region part;
 
   private final Stretches stretches;
   private List<Item> items = List.of();
@@ -64,6 +63,7 @@ final class Shard implements AutoCloseable {
       Stretches stretches,
       SharedArena arena) {
     this.stretches = stretches;
+    this.parameters = parameters;
     this.gradients = gradients;
     this.scores = scores;
     this.slab = new Slab(arena);
@@ -73,10 +73,10 @@ final class Shard implements AutoCloseable {
     this.execution = plan.newExecution();
     this.scoring = scoring == null ? null : scoring.newExecution();
     for (String name : gradients.parameters()) {
-      execution.input(name, parameters.tensor(name));
+      parameters.give(execution, name);
       execution.output(gradients.name(name), parameters.gradient(name, part));
       if (this.scoring != null && has(scoring, name)) {
-        this.scoring.input(name, parameters.tensor(name));
+        parameters.give(this.scoring, name);
       }
     }
   }
@@ -134,7 +134,7 @@ final class Shard implements AutoCloseable {
     for (Item item : items) {
       longest = Math.max(longest, item.numbers().length / features);
     }
-    memory.fill((byte) 0);
+    execution.kernels().fill(memory, DType.FLOAT32, memory.bytes() / Float.BYTES, 0);
     loss = 0;
     for (int from = 0; from < longest; from += stretches.steps()) {
       int first = from;
@@ -154,11 +154,9 @@ final class Shard implements AutoCloseable {
       give(execution, inputs);
       execution.run();
       loss += lossOfRun();
-      for (long i = 0; i < memory.byteSize() / Float.BYTES; i++) {
-        float sum = memory.getAtIndex(FLOAT, i) + part.getAtIndex(FLOAT, i);
-        memory.setAtIndex(FLOAT, i, sum);
-      }
+      parameters.addAll(execution.kernels(), memory, part);
     }
+    execution.kernels().synchronize();
   }
 
   private static void give(Execution execution, Map<String, Tensor> inputs) {
@@ -211,7 +209,7 @@ final class Shard implements AutoCloseable {
   }
 
   /** The gradients of the last run, as {@link Parameters} lays them out. */
-  MemorySegment memory() {
+  Region memory() {
     return memory;
   }
 
@@ -226,7 +224,7 @@ final class Shard implements AutoCloseable {
    *
    * @return its name; empty if there is none
    */
-  String firstBeyond(double limit, Parameters parameters, SharedArena arena) {
+  String firstBeyond(double limit, SharedArena arena) {
     List<String> names = new ArrayList<>();
     gradients
         .graph()

@@ -11,6 +11,7 @@ import io.gatun.graph.Value;
 import io.gatun.kernel.Device;
 import io.gatun.kernel.Devices;
 import io.gatun.kernel.Kernels;
+import io.gatun.kernel.Region;
 import io.gatun.kernel.Workers;
 import io.gatun.tensor.SharedArena;
 import io.gatun.tensor.Tensor;
@@ -70,16 +71,26 @@ public final class Trainer implements AutoCloseable {
   private boolean closed;
 
   /**
+   * Prepares a training on the {@linkplain Devices#best() best device}.
+   *
+   * @see #Trainer(TrainingConfig, Device)
+   */
+  public Trainer(TrainingConfig config) throws IOException {
+    this(config, Devices.best());
+  }
+
+  /**
    * Prepares a training: makes the network and its gradients, so that what does not fit is found
    * before any time is spent.
    *
    * @param config what to train on what
+   * @param device what computes; it stays the caller's
    * @throws IOException if a model to begin with cannot be read
    * @throws io.gatun.format.ModelFormatException if the network is not possible, with file and line
    */
-  public Trainer(TrainingConfig config) throws IOException {
+  public Trainer(TrainingConfig config, Device device) throws IOException {
     this.config = config;
-    device = Devices.best();
+    this.device = device;
     arena = SharedArena.open("training");
     workers = new Workers(config.threads());
     boolean ready = false;
@@ -99,7 +110,10 @@ public final class Trainer implements AutoCloseable {
       if (config.initial().isPresent()) {
         begin(config.initial().get());
       }
-      parameters = new Parameters(draft, config.frozen(), arena);
+      kernels = device.open(workers);
+      opened.add(kernels);
+      parameters = new Parameters(draft, config.frozen(), kernels);
+      opened.add(parameters);
       if (config.averageFrom() > 0) {
         parameters.beginMean();
       }
@@ -122,8 +136,6 @@ public final class Trainer implements AutoCloseable {
       if (scoring != null) {
         opened.add(scoring);
       }
-      kernels = device.open(workers);
-      opened.add(kernels);
       for (int i = 0; i < config.shards(); i++) {
         Shard.Stretches stretches = new Shard.Stretches(config.truncate(), draft.carried());
         shards.add(new Shard(plan, scoring, logits[0], gradients, parameters, stretches, arena));
@@ -301,6 +313,7 @@ public final class Trainer implements AutoCloseable {
         done = end || state.stopped;
         int apart = config.checkpointSteps();
         if (!done && (validate || apart > 0 && state.step % apart == 0)) {
+          parameters.toHost();
           state.write(checkpoint(), config, draft.parameters(), best, parameters);
         }
       }
@@ -341,12 +354,12 @@ public final class Trainer implements AutoCloseable {
       Shard shard = shards.get(i);
       loss += shard.loss();
       terms += shard.terms();
-      parameters.join(kernels, shard.memory());
+      parameters.join(shard.memory());
       if (i > 0) {
-        parameters.add(kernels, shards.get(0).memory(), shard.memory());
+        parameters.add(shards.get(0).memory(), shard.memory());
       }
     }
-    double squares = parameters.sumOfSquares(kernels, shards.get(0).memory());
+    double squares = parameters.sumOfSquares(shards.get(0).memory());
     double norm = Math.sqrt(squares) / terms;
     if (!Double.isFinite(norm) || !(Math.abs(loss / terms) < EXPLODED)) {
       throw broken(step, epoch, number, loss / terms, parts.size());
@@ -359,12 +372,13 @@ public final class Trainer implements AutoCloseable {
         config
             .schedule()
             .rate(config.optimiser().rate(), step, epochSteps, lastStep(), state.plateaus);
-    parameters.optimise(
-        kernels, config.optimiser().step(step, state.rate, scale), shards.get(0).memory());
+    parameters.optimise(config.optimiser().step(step, state.rate, scale), shards.get(0).memory());
     if (averages(epoch)) {
       state.averaged++;
-      parameters.average(kernels, state.averaged, shards.get(0).memory());
+      parameters.average(state.averaged, shards.get(0).memory());
     }
+    // The shards read the parameters in orders of work of their own.
+    kernels.synchronize();
     state.step = step;
     state.lossSum += loss;
     state.lossTerms += terms;
@@ -377,10 +391,11 @@ public final class Trainer implements AutoCloseable {
 
   /** Where numbers as large as a limit, or that are none, were first found; empty if nowhere. */
   private String firstBeyond(double limit, int parts) {
+    parameters.toHost();
     List<String> before = parameters.beyond(limit);
     String where = before.isEmpty() ? "" : "parameter " + before.get(0);
     for (int i = 0; i < parts && where.isEmpty(); i++) {
-      where = shards.get(i).firstBeyond(limit, parameters, arena);
+      where = shards.get(i).firstBeyond(limit, arena);
     }
     return where;
   }
@@ -409,14 +424,16 @@ public final class Trainer implements AutoCloseable {
   /** Judges what would be written if the training ended here: the mean, where there is one. */
   private void validate(int epoch) throws IOException {
     if (!averages(epoch)) {
+      parameters.toHost();
       judge(epoch);
       return;
     }
-    parameters.exchangeMean();
+    Region aside = shards.get(0).memory();
+    parameters.exchangeMean(aside);
     try {
       judge(epoch);
     } finally {
-      parameters.exchangeMean();
+      parameters.exchangeMean(aside);
     }
   }
 
@@ -507,11 +524,12 @@ public final class Trainer implements AutoCloseable {
     }
     closed = true;
     shards.forEach(Shard::close);
-    kernels.close();
     if (scoring != null) {
       scoring.close();
     }
     plan.close();
+    parameters.close();
+    kernels.close();
     workers.close();
     arena.close();
   }

@@ -5,6 +5,7 @@ import io.gatun.format.Safetensors;
 import io.gatun.format.TensorFile;
 import io.gatun.tensor.Tensor;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -76,7 +77,6 @@ final class TrainingState {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     now.forEach((name, tensor) -> tensors.put(NOW + name, tensor));
     bestParameters.forEach((name, tensor) -> tensors.put(BEST + name, tensor));
-    tensors.putAll(parameters.kept());
     Map<String, String> numbers = new LinkedHashMap<>();
     numbers.put("fingerprint", fingerprint(config));
     numbers.put("step", String.valueOf(step));
@@ -93,7 +93,10 @@ final class TrainingState {
     numbers.put("seconds", String.valueOf(seconds));
     numbers.put("rate", Double.toHexString(rate));
     numbers.put("history", history.toJson());
-    Safetensors.write(file, tensors, numbers);
+    try (Arena aside = Arena.ofConfined()) {
+      tensors.putAll(parameters.kept(aside));
+      Safetensors.write(file, tensors, numbers);
+    }
   }
 
   /**
@@ -121,7 +124,7 @@ final class TrainingState {
       }
       now.forEach((name, tensor) -> tensor.copyFrom(tensors.tensor(NOW + name)));
       bestParameters.forEach((name, tensor) -> tensor.copyFrom(tensors.tensor(BEST + name)));
-      parameters.kept().forEach((name, tensor) -> tensor.copyFrom(tensors.tensor(name)));
+      parameters.restore(tensors::tensor);
       state.step = Long.parseLong(numbers.get("step"));
       state.epoch = Integer.parseInt(numbers.get("epoch"));
       state.batch = Integer.parseInt(numbers.get("batch"));

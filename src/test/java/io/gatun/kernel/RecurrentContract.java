@@ -17,10 +17,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** What {@link Kernels#recurrent} promises. */
-public interface RecurrentContract {
-  /** Opens the device under test beside the reference. */
-  KernelBench bench(String test);
-
+public interface RecurrentContract extends UnderTest {
   @Test
   default void recurrentLayersAreThoseOfTheReference() {
     try (KernelBench bench = bench("recurrent")) {
@@ -70,14 +67,6 @@ public interface RecurrentContract {
         }
       }
     }
-  }
-
-  /**
-   * Whether the device computes a layer in one way whatever the sizes, so that the same sequence
-   * has the same bits in whatever batch, and in however many pieces, it comes.
-   */
-  default boolean keepsBits() {
-    return true;
   }
 
   private void sameBits(String property, RecurrentCase layer, Result expected, Result got) {

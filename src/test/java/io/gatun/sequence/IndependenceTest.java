@@ -77,6 +77,11 @@ class IndependenceTest {
     return batch;
   }
 
+  /** A GPU forms the last bits of a row by how many rows there are. */
+  private static double tolerance(Device device) {
+    return device.name().startsWith("cuda") ? 1e-4 : 0;
+  }
+
   private static void checkBatches(Device device, Random random, boolean attend, int hidden) {
     try (Arena arena = Arena.ofConfined();
         Known known = TestNetworks.gru(arena, random, device, 9, 13, hidden, attend, 2, 3, 11);
@@ -156,9 +161,13 @@ class IndependenceTest {
             double[] terms = scores.get(i).logProbabilities();
             double[] made = all.get(i).logProbabilities();
             assertEquals(targets.get(i).length + 1, terms.length);
-            assertArrayEquals(made, Arrays.copyOf(terms, made.length), device + " " + i);
+            double tolerance = tolerance(device);
+            assertArrayEquals(made, Arrays.copyOf(terms, made.length), tolerance, device + " " + i);
             if (made.length == terms.length) {
-              assertEquals(all.get(i).logProbability(), scores.get(i).logProbability());
+              assertEquals(
+                  all.get(i).logProbability(),
+                  scores.get(i).logProbability(),
+                  made.length * tolerance);
             }
           }
         }

@@ -1,7 +1,7 @@
 package io.gatun.cli;
 
 import io.gatun.format.Model;
-import io.gatun.kernel.Devices;
+import io.gatun.kernel.Device;
 import io.gatun.kernel.Workers;
 import io.gatun.training.Confusion;
 import io.gatun.training.Evaluation;
@@ -92,6 +92,14 @@ final class Evaluate implements Callable<Integer> {
   private int threads = Runtime.getRuntime().availableProcessors();
 
   @Option(
+      names = "--device",
+      paramLabel = "NAME",
+      defaultValue = "auto",
+      description =
+          "What computes: auto (the best there is, the default) or one of 'gatun devices'.")
+  private String device;
+
+  @Option(
       names = "--confusion",
       description = "Also print how often each class was taken for each other.")
   private boolean confusion;
@@ -103,7 +111,7 @@ final class Evaluate implements Callable<Integer> {
   private Path answers;
 
   @Override
-  public Integer call() throws IOException {
+  public Integer call() throws IOException, InterruptedException {
     if (!Files.exists(data)) {
       throw new NoSuchFileException(data.toString());
     }
@@ -115,10 +123,14 @@ final class Evaluate implements Callable<Integer> {
           case test ->
               config.split().test().isEmpty() ? config.split().validation() : config.split().test();
         };
+    return RunOptions.on(device, opened -> evaluate(samples, opened));
+  }
+
+  private int evaluate(List<Sample> samples, Device opened) throws IOException {
     PrintWriter out = spec.commandLine().getOut();
     try (Model model = modelOptions.open();
         Workers workers = new Workers(threads)) {
-      Evaluation found = Evaluation.of(model, samples, Devices.best(), workers, beam);
+      Evaluation found = Evaluation.of(model, samples, opened, workers, beam);
       out.printf(Locale.ROOT, "%-12s %,d%n", "samples", samples.size());
       found
           .metrics()

@@ -277,10 +277,15 @@ final class RunOptions {
 
   /** Runs something on the device asked for and gives the device back. */
   int withDevice(DeviceWork work) throws IOException, InterruptedException {
-    if (device.equals("auto")) {
+    return on(device, work);
+  }
+
+  /** Runs something on the device of a name and gives the device back. */
+  static int on(String name, DeviceWork work) throws IOException, InterruptedException {
+    if (name.equals("auto")) {
       return work.on(Devices.best());
     }
-    try (Device opened = Devices.open(device)) {
+    try (Device opened = Devices.open(name)) {
       return work.on(opened);
     }
   }

@@ -1,5 +1,6 @@
 package io.gatun.cli;
 
+import io.gatun.kernel.Device;
 import io.gatun.training.Trainer;
 import io.gatun.training.TrainingConfig;
 import io.gatun.training.TrainingListener;
@@ -77,6 +78,14 @@ final class Train implements Callable<Integer> {
   private boolean check;
 
   @Option(
+      names = "--device",
+      paramLabel = "NAME",
+      defaultValue = "auto",
+      description =
+          "What computes: auto (the best there is, the default) or one of 'gatun devices'.")
+  private String device;
+
+  @Option(
       names = "--progress",
       paramLabel = "WHEN",
       defaultValue = "auto",
@@ -91,7 +100,7 @@ final class Train implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() throws IOException {
+  public Integer call() throws IOException, InterruptedException {
     if (!Files.exists(file)) {
       throw new NoSuchFileException(file.toString());
     }
@@ -103,8 +112,12 @@ final class Train implements Callable<Integer> {
               + " is of a training that was interrupted; --resume goes on with it, --restart begins"
               + " anew");
     }
+    return RunOptions.on(device, opened -> train(config, opened));
+  }
+
+  private int train(TrainingConfig config, Device opened) throws IOException {
     PrintWriter out = spec.commandLine().getOut();
-    try (Trainer trainer = new Trainer(config)) {
+    try (Trainer trainer = new Trainer(config, opened)) {
       out.printf(
           Locale.ROOT,
           "%,d sequences to learn from, %,d for validation, %,d for the test; %,d parameters%n",

@@ -2,11 +2,13 @@ package io.gatun.kernel.cuda;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
+import static org.junit.platform.engine.discovery.DiscoverySelectors.selectMethod;
 
 import io.gatun.kernel.Devices;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.platform.engine.DiscoverySelector;
 import org.junit.platform.engine.FilterResult;
 import org.junit.platform.launcher.PostDiscoveryFilter;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
@@ -32,6 +34,9 @@ final class GpuSuites {
           "io.gatun.sequence.IndependenceTest",
           "io.gatun.batch.TranslatorTest");
 
+  /** A training from its configuration to its folder. */
+  static final String TRAINING = "io.gatun.training.TrainerTest";
+
   /**
    * What a GPU does not do: it reads no input where it lies on the host, and does not train layer
    * normalisation within a recurrent layer.
@@ -43,6 +48,10 @@ final class GpuSuites {
 
   private GpuSuites() {}
 
+  private static DiscoverySelector selector(String name) {
+    return name.contains("#") ? selectMethod(name) : selectClass(name);
+  }
+
   /** Runs the suites named, or the kernels' contract and all networks. */
   @SuppressWarnings("SystemOut")
   public static void main(String[] names) {
@@ -50,18 +59,22 @@ final class GpuSuites {
     if (suites.isEmpty()) {
       suites.add(CudaHardwareTest.class.getName());
       suites.addAll(NETWORKS);
+      suites.add(TRAINING);
     }
     System.exit(run(new PrintWriter(System.out, true, UTF_8), suites) ? 0 : 1);
   }
 
-  /** Runs suites and prints what failed; whether nothing did, and the device is a GPU's. */
+  /**
+   * Runs suites, classes or {@code class#method}, and prints what failed; whether nothing did, and
+   * the device is a GPU's.
+   */
   static boolean run(PrintWriter out, List<String> suites) {
     String best = Devices.best().name();
     SummaryGeneratingListener listener = new SummaryGeneratingListener();
     LauncherFactory.create()
         .execute(
             LauncherDiscoveryRequestBuilder.request()
-                .selectors(suites.stream().map(name -> selectClass(name)).toList())
+                .selectors(suites.stream().map(GpuSuites::selector).toList())
                 .filters(
                     (PostDiscoveryFilter)
                         test ->

@@ -61,6 +61,8 @@ class NetworksOnTheStandInTest {
             CudaFixture.classPath(),
             Suites.class.getName()));
     command.addAll(GpuSuites.NETWORKS);
+    command.add(GpuSuites.TRAINING + "#aResumedTrainingHasTheBitsOfOneThatWasNeverStopped");
+    command.add(GpuSuites.TRAINING + "#averagedWeightsAreTheMeanOfThoseAfterEachStep");
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     String printed = new String(process.getInputStream().readAllBytes(), UTF_8);
     assertEquals(0, process.waitFor(), printed);
