@@ -27,6 +27,7 @@
 #define CALLED __device__ __noinline__
 #define UNROLL _Pragma("unroll")
 #define ONE_BY_ONE _Pragma("unroll 1")
+#define EIGHT_AT_ONCE _Pragma("unroll 8")
 #define SHARED __shared__
 #define KERNEL(name) extern "C" __global__ void __launch_bounds__(MOST) name(const name##Args p)
 #define BLOCK ((int64_t)blockIdx.x)
@@ -66,6 +67,7 @@ void gatun_kernel(HostKernel *kernel);
 #define CALLED static
 #define UNROLL
 #define ONE_BY_ONE
+#define EIGHT_AT_ONCE
 #define SHARED
 #define KERNEL(name)                                                                               \
   static void name##Body(const name##Args p, const Grid grid);                                     \

@@ -221,11 +221,10 @@ KERNEL(scatterAddRows) {
     PHASE(thread) {
       for (int64_t j = thread; mine && j < p.rowSize; j += THREADS) {
         float sum = 0;
-        ONE_BY_ONE
+        EIGHT_AT_ONCE
         for (int64_t i = first; i < p.count; i++) {
-          if (tableRow(p.indices, p.wide, i, p.tableRows) == row) {
-            sum += p.source[i * p.rowSize + j];
-          }
+          const int same = tableRow(p.indices, p.wide, i, p.tableRows) == row;
+          sum += same ? p.source[i * p.rowSize + j] : 0.0f;
         }
         p.target[row * p.rowSize + j] = sum;
       }
