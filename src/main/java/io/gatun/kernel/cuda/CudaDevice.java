@@ -39,7 +39,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * differ in its last bits with the number of rows beside it, since cuBLAS and cuDNN choose how to
  * compute by the sizes.
  *
- * <p>Thread-safe; no GPU has run it yet.
+ * <p>Thread-safe.
  */
 public final class CudaDevice implements Device {
   private static final System.Logger LOG = System.getLogger("io.gatun");

@@ -6,7 +6,7 @@
  * <p>Nothing here is loaded before it is asked for: a machine without a GPU pays one look at a
  * file.
  *
- * <p><strong>This room has been verified against libraries that stand in for NVIDIA's and against
- * NVIDIA's own without a device; no GPU has run it yet.</strong>
+ * <p>It is tested on libraries that stand in for NVIDIA's, and by {@code jmh/gpu-check} on
+ * hardware; {@code docs/gpu.md} says on which, and what came out.
  */
 package io.gatun.kernel.cuda;

