@@ -25,7 +25,7 @@ public interface BatchListener {
   }
 
   /**
-   * How far the run is. Called after answers were written and at every {@link
+   * How far the run is. Called while answers are written and after that, and at every {@link
    * BatchOptions#progressMillis()} of waiting, not more often than that; and once at the end.
    *
    * @param progress how far

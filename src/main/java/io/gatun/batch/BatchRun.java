@@ -455,6 +455,11 @@ public final class BatchRun<R, I, O> {
           listener.bad(slot.number, reader.place(slot.number), slot.problem);
           writer.skip(slot.number, slot.identity, slot.problem);
         }
+        slot.answer = null; // the others still hold the list
+        slot.identity = null;
+        if (options.progressMillis() > 0) { // writing all of them may take long
+          reportProgress();
+        }
       }
       leave(ready.size(), writtenTokens, writtenBytes, System.nanoTime() - from);
       ready.clear();

@@ -200,6 +200,38 @@ class BatchRunTest {
   }
 
   @Test
+  void progressIsToldWhileManyAnswersAreWritten() throws Exception {
+    List<Integer> writtenWhenTold = new ArrayList<>();
+    AtomicInteger written = new AtomicInteger();
+    RecordWriter<String> slow =
+        new RecordWriter<>() {
+          @Override
+          public void write(long number, String answer) {
+            long due = System.nanoTime() + 1_000_000; // the time between two reports
+            while (System.nanoTime() < due) {
+              Thread.onSpinWait();
+            }
+            written.incrementAndGet();
+          }
+
+          @Override
+          public void skip(long number) {
+            throw new AssertionError("record " + number);
+          }
+        };
+    BatchListener listener =
+        new BatchListener() {
+          @Override
+          public void progress(BatchProgress progress) {
+            writtenWhenTold.add(written.get());
+          }
+        };
+    BatchOptions options = BatchOptions.builder().progressMillis(1).build();
+    new BatchRun<>(reader("a\nb\nc\nd\n"), new Turning(), slow, options, listener).run();
+    assertTrue(writtenWhenTold.containsAll(List.of(1, 2, 3, 4)), writtenWhenTold::toString);
+  }
+
+  @Test
   void progressEndsWithEverythingDone() throws Exception {
     List<BatchProgress> reports = new ArrayList<>();
     BatchListener listener =
