@@ -433,7 +433,7 @@ final class RunOptions {
         new ProgressLine(streams, progress, inputName, toStandardOutput, onError == OnError.STOP);
     JobSummary summary;
     try {
-      summary = job.build().run(reader, task, answers, kept, keep, listener);
+      summary = job.build().run(reader, task, answers, kept, keep, HeapPacing.of(listener));
     } finally {
       listener.clear();
     }

@@ -30,8 +30,12 @@ class LauncherTest {
   public static final class Stub {
     private Stub() {}
 
-    /** Prints whether the file exists that is named, or what standard input has. */
+    /** Prints the property or whether the file exists that is named, or what standard input has. */
     public static void main(String[] arguments) throws IOException {
+      if (arguments.length > 0 && arguments[0].startsWith("gatun.")) {
+        System.out.println(System.getProperty(arguments[0]));
+        return;
+      }
       if (arguments.length > 0) {
         System.out.println(Files.exists(Path.of(arguments[0])));
         return;
@@ -102,5 +106,11 @@ class LauncherTest {
     }
     assertEquals("120", shell("rm cli/target/*.jsa; chmod a-w cli/target; echo x | ./gatun"));
     assertEquals("120", shell("chmod u+w cli/target; echo x | ./gatun"));
+  }
+
+  @Test
+  void theHeapIsPacedWhereTheLauncherChoosesTheCollector() throws Exception {
+    assertEquals("true", shell("./gatun gatun.heap.paced"));
+    assertEquals("null", shell("GATUN_JAVA_OPTS=-XX:+UseParallelGC ./gatun gatun.heap.paced"));
   }
 }
