@@ -13,6 +13,7 @@ import io.gatun.kernel.Devices;
 import io.gatun.kernel.Kernels;
 import io.gatun.kernel.Region;
 import io.gatun.kernel.Workers;
+import io.gatun.tensor.DType;
 import io.gatun.tensor.SharedArena;
 import io.gatun.tensor.Tensor;
 import java.io.IOException;
@@ -87,8 +88,17 @@ public final class Trainer implements AutoCloseable {
    * @param device what computes; it stays the caller's
    * @throws IOException if a model to begin with cannot be read
    * @throws io.gatun.format.ModelFormatException if the network is not possible, with file and line
+   * @throws IllegalArgumentException if the device does not compute in float32, as parameters are
    */
   public Trainer(TrainingConfig config, Device device) throws IOException {
+    if (device.real() != DType.FLOAT32) {
+      throw new IllegalArgumentException(
+          "device "
+              + device.name()
+              + " computes in "
+              + device.real().label()
+              + "; training is in float32");
+    }
     this.config = config;
     this.device = device;
     arena = SharedArena.open("training");
