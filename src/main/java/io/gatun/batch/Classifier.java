@@ -174,11 +174,18 @@ public final class Classifier implements AutoCloseable {
       return new Worker<>() {
         @Override
         public List<Classification> run(List<Input> items) {
-          try (Arena arena = Arena.ofConfined()) {
-            give(execution, items, arena);
-            execution.run();
-            return answers(execution.output(model.logits().name()), items);
+          List<Classification> answers = new ArrayList<>();
+          for (int from = 0; from < items.size(); ) {
+            int to = together(items, from);
+            List<Input> batch = items.subList(from, to);
+            try (Arena arena = Arena.ofConfined()) {
+              give(execution, batch, arena);
+              execution.run();
+              answers.addAll(answers(execution.output(model.logits().name()), batch));
+            }
+            from = to;
           }
+          return answers;
         }
 
         @Override
@@ -187,6 +194,25 @@ public final class Classifier implements AutoCloseable {
         }
       };
     }
+  }
+
+  /**
+   * Where those end that can be computed together with the first: a network that is not told the
+   * lengths would take what fills a shorter one up for more of it.
+   */
+  private int together(List<Input> items, int from) {
+    if (plan.inputs().stream().anyMatch(this::isLengths)) {
+      return items.size();
+    }
+    int to = from + 1;
+    while (to < items.size() && steps(items.get(to)) == steps(items.get(from))) {
+      to++;
+    }
+    return to;
+  }
+
+  private boolean isLengths(Value input) {
+    return input != numbers && input.rank() != 2;
   }
 
   private void give(Execution execution, List<Input> items, Arena arena) {

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The examples that Gatun trained classify what their folders show. */
 class ClassifierTest {
@@ -38,14 +39,34 @@ class ClassifierTest {
   void aBatchHasTheAnswersOfItsLinesOneByOne() throws IOException {
     try (Model model = ModelFolder.open(EXAMPLES.resolve("names"));
         Classifier classifier = Classifier.of(model)) {
-      BatchTask<String, Classifier.Input, Classification> task = classifier.task();
-      List<String> names = Files.readAllLines(EXAMPLES.resolve("names/names.txt"));
-      List<Classifier.Input> inputs = names.stream().map(name -> task.prepare(1, name)).toList();
-      try (BatchTask.Worker<Classifier.Input, Classification> worker = task.newWorker()) {
-        List<Classification> all = worker.run(inputs);
-        for (int i = 0; i < names.size(); i++) {
-          assertEquals(classifier.classify(names.get(i)), all.get(i));
-        }
+      checkBatch(classifier, Files.readAllLines(EXAMPLES.resolve("names/names.txt")));
+    }
+  }
+
+  @Test
+  void withoutLengthsNamesOfDifferentLengthsAreNotComputedTogether(@TempDir Path folder)
+      throws IOException {
+    Path names = EXAMPLES.resolve("names");
+    String told = Files.readString(names.resolve("model.json"));
+    String inputs = "{\"name\": \"tokens\", \"type\": \"int32\", \"shape\": [\"time\", \"batch\"]}";
+    Files.writeString(
+        folder.resolve("model.json"),
+        told.replaceFirst("\"network\": \\{", "\"network\": {\"inputs\": [" + inputs + "],"));
+    Files.copy(names.resolve("weights.safetensors"), folder.resolve("weights.safetensors"));
+    try (Model model = ModelFolder.open(folder);
+        Classifier classifier = Classifier.of(model)) {
+      assertEquals(1, model.network().inputs().size());
+      checkBatch(classifier, Files.readAllLines(names.resolve("names.txt")));
+    }
+  }
+
+  private static void checkBatch(Classifier classifier, List<String> lines) {
+    BatchTask<String, Classifier.Input, Classification> task = classifier.task();
+    List<Classifier.Input> inputs = lines.stream().map(line -> task.prepare(1, line)).toList();
+    try (BatchTask.Worker<Classifier.Input, Classification> worker = task.newWorker()) {
+      List<Classification> all = worker.run(inputs);
+      for (int i = 0; i < lines.size(); i++) {
+        assertEquals(classifier.classify(lines.get(i)), all.get(i));
       }
     }
   }
