@@ -25,7 +25,9 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -539,16 +541,20 @@ public final class BatchJob {
   }
 
   private void checkSettings(Map<String, String> then, Map<String, String> now) {
-    for (String name : now.keySet()) {
-      if (!now.get(name).equals(then.get(name))) {
+    Set<String> names = new TreeSet<>(then.keySet());
+    names.addAll(now.keySet());
+    for (String name : names) {
+      String before = then.getOrDefault(name, "not given");
+      String here = now.getOrDefault(name, "not given");
+      if (!here.equals(before)) {
         throw new IllegalArgumentException(
             output
                 + " was begun with another '"
                 + name
                 + "': "
-                + then.get(name)
+                + before
                 + ", now "
-                + now.get(name)
+                + here
                 + "; --force without --resume starts anew");
       }
     }

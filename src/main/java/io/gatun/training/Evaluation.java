@@ -98,21 +98,31 @@ public record Evaluation(
     void on(int[] indices, int worker);
   }
 
-  /** Batches of like lengths; which items are in one depends on the items alone. */
-  private static void batches(List<Item> items, Workers workers, Work work) {
+  /**
+   * Batches of like lengths; which items are in one depends on the items alone.
+   *
+   * @param told whether the network is told the lengths; if not, a batch has items of one length,
+   *     since it would take what fills up the shorter ones for more of them
+   */
+  private static void batches(List<Item> items, boolean told, Workers workers, Work work) {
     int[] order =
         IntStream.range(0, items.size())
             .boxed()
             .sorted(Comparator.comparingInt(i -> items.get(i).size()))
             .mapToInt(Integer::intValue)
             .toArray();
-    int count = (order.length + BATCH - 1) / BATCH;
-    workers.run(
-        count,
-        (part, worker) -> {
-          int from = part * BATCH;
-          work.on(Arrays.copyOfRange(order, from, Math.min(order.length, from + BATCH)), worker);
-        });
+    List<int[]> batches = new ArrayList<>();
+    for (int from = 0; from < order.length; ) {
+      int size = items.get(order[from]).size();
+      int to = from + 1;
+      while (to < Math.min(order.length, from + BATCH)
+          && (told || items.get(order[to]).size() == size)) {
+        to++;
+      }
+      batches.add(Arrays.copyOfRange(order, from, to));
+      from = to;
+    }
+    workers.run(batches.size(), (part, worker) -> work.on(batches.get(part), worker));
   }
 
   private static List<Item> picked(List<Item> items, int[] indices) {
@@ -136,6 +146,7 @@ public record Evaluation(
         }
         batches(
             items,
+            plan.inputs().stream().anyMatch(input -> input.name().equals("lengths")),
             workers,
             (indices, worker) -> {
               slabs[worker].reset();
@@ -278,6 +289,7 @@ public record Evaluation(
         }
         batches(
             items,
+            true,
             workers,
             (indices, worker) -> {
               generate(generators[worker], items, indices, options, answers);

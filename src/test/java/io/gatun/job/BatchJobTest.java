@@ -291,6 +291,14 @@ class BatchJobTest {
             () -> run(storage, kind, job(storage, kind).setting("beam", "5").resume(true).build()));
     assertTrue(setting.getMessage().contains("'beam'"), setting.getMessage());
 
+    SimulatedStorage wide = interrupted(input, kind, "beam", "5");
+    IllegalArgumentException missing =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> run(wide, kind, job(wide, kind).resume(true).build()));
+    assertTrue(
+        missing.getMessage().contains("another 'beam': 5, now not given"), missing.getMessage());
+
     JobSummary summary = run(storage, kind, job(storage, kind).resume(true).build());
     assertTrue(summary.resumed() > 0);
     assertEquals(40, summary.resumed() + summary.progress().records());
@@ -298,12 +306,16 @@ class BatchJobTest {
   }
 
   /** A job that ended in the middle, with checkpoints. */
-  private SimulatedStorage interrupted(byte[] input, Kind kind) throws Exception {
+  private SimulatedStorage interrupted(byte[] input, Kind kind, String... setting)
+      throws Exception {
     SimulatedStorage storage = new SimulatedStorage();
     storage.put(in(), input);
     storage.failAt(SimulatedStorage.Fault.NO_SPACE, false, 20);
-    IOException full =
-        assertThrows(IOException.class, () -> run(storage, kind, job(storage, kind).build()));
+    BatchJob.Builder job = job(storage, kind);
+    if (setting.length > 0) {
+      job.setting(setting[0], setting[1]);
+    }
+    IOException full = assertThrows(IOException.class, () -> run(storage, kind, job.build()));
     assertTrue(full.getMessage().endsWith("--resume goes on from there"), full.getMessage());
     storage.repair(new Random(1));
     return storage;

@@ -472,6 +472,10 @@ final class RunOptions {
         settings.put(option.longestName(), String.join(" ", option.stringValues()));
       }
     }
+    if (device.equals("auto") && !Devices.best().name().equals("simd")) {
+      // Another machine's best may be another, and what comes out there has other last bits.
+      settings.put("--device", Devices.best().name());
+    }
     settings.put("command", spec.name());
     if (!isStandard(output)) {
       settings.put("model", model().fingerprint());
