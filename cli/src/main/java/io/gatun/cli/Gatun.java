@@ -37,9 +37,9 @@ import picocli.CommandLine.UnmatchedArgumentException;
     },
     footerHeading = "%nExamples:%n",
     footer = {
-      "  echo hello | gatun translate examples/g2p_en",
-      "  gatun translate examples/g2p_en words.txt --output phonemes.txt",
-      "  gatun inspect examples/g2p_en --unroll 3",
+      "  echo hello | gatun translate examples/pronunciation",
+      "  gatun translate examples/pronunciation words.txt --output phonemes.txt",
+      "  gatun inspect examples/pronunciation --unroll 3",
       "  gatun COMMAND --help",
       "",
       "Where the weights do not lie beside model.json, say where with --weights FILE."

@@ -120,7 +120,8 @@ final class RunOptions {
       paramLabel = "NAME",
       defaultValue = "auto",
       description =
-          "What computes: auto (the best there is, the default) or one of 'gatun devices'.")
+          "What computes: auto (the best there is, the default), simd, scalar, cuda, cuda:N, and"
+              + " behind it :tf32, :float16 or :bfloat16; 'gatun devices' says what there is.")
   private String device;
 
   @Option(
@@ -139,8 +140,8 @@ final class RunOptions {
       paramLabel = "N",
       defaultValue = "4096",
       description =
-          "How many tokens are computed together on one thread; ${DEFAULT-VALUE} by default. More"
-              + " need more memory; answers do not depend on it.")
+          "How many tokens are computed together on one thread, of 512 records at most;"
+              + " ${DEFAULT-VALUE} by default. More need more memory; answers do not depend on it.")
   private int batchTokens;
 
   @Option(

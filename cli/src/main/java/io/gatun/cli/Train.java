@@ -82,7 +82,8 @@ final class Train implements Callable<Integer> {
       paramLabel = "NAME",
       defaultValue = "auto",
       description =
-          "What computes: auto (the best there is, the default) or one of 'gatun devices'.")
+          "What computes: auto (the best there is, the default), simd, scalar, cuda, cuda:N, and"
+              + " behind it :tf32, :float16 or :bfloat16; 'gatun devices' says what there is.")
   private String device;
 
   @Option(

@@ -7,11 +7,12 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 
 /**
  * One recurrent layer called as cuDNN's documentation shows it, with nothing of Gatun's around it:
- * what a call costs at best. Its weights and its input are zeros, which takes as long as others. A
- * device of Gatun's must be open, since it is what loads the libraries.
+ * what a call costs at best. Its weights and its input are small random numbers: a GPU multiplies
+ * zeros faster. A device of Gatun's must be open, since it is what loads the libraries.
  */
 final class CudnnDirect implements AutoCloseable {
   private final Arena arena = Arena.ofConfined();
@@ -105,10 +106,10 @@ final class CudnnDirect implements AutoCloseable {
             out,
             out.asSlice(Long.BYTES, Long.BYTES)));
     workBytes = out.get(ValueLayout.JAVA_LONG, 0);
-    weights = zeros(weightBytes);
+    weights = numbers(weightBytes);
     work = zeros(workBytes);
     long bytes = (long) time * batch * hidden * Float.BYTES;
-    input = zeros(bytes);
+    input = numbers(bytes);
     output = zeros(bytes);
     lengths = zeros(ends.byteSize());
     check(
@@ -127,6 +128,21 @@ final class CudnnDirect implements AutoCloseable {
     memory.add(pointer);
     check(Cudart.cudaMemsetAsync(pointer, 0, bytes, stream));
     return pointer;
+  }
+
+  /** Device memory with random numbers up to a twentieth. */
+  private MemorySegment numbers(long bytes) {
+    MemorySegment target = zeros(bytes);
+    try (Arena aside = Arena.ofConfined()) {
+      MemorySegment source = aside.allocate(bytes, Float.BYTES);
+      Random random = new Random(1);
+      for (long i = 0; i < bytes / Float.BYTES; i++) {
+        source.setAtIndex(ValueLayout.JAVA_FLOAT, i, (random.nextFloat() - 0.5f) / 10);
+      }
+      check(Cudart.cudaMemcpyAsync(target, source, bytes, Cudart.cudaMemcpyHostToDevice, stream));
+      await();
+    }
+    return target;
   }
 
   private static void check(int code) {
