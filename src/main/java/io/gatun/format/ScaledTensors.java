@@ -5,6 +5,7 @@ import io.gatun.tensor.DType;
 import io.gatun.tensor.Shape;
 import io.gatun.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -78,20 +79,38 @@ final class ScaledTensors implements NamedTensors {
               + whole
               + " or 1: for a scale of each row [rows, 1]");
     }
-    for (double number : scale.toDoubles()) {
+    double[] scales = scale.toDoubles();
+    for (double number : scales) {
       if (!(number >= 0 && number <= Float.MAX_VALUE)) {
         throw ModelFormatException.in(
             file.path(),
             Json.quoted(name + SCALE) + " has " + number + ", expected finite numbers from 0 on");
       }
     }
-    double[] numbers = whole.toDoubles();
-    double[] scales = scale.broadcastTo(whole.shape().dims()).toDoubles();
-    float[] product = new float[numbers.length];
-    for (int i = 0; i < numbers.length; i++) {
-      product[i] = (float) (numbers[i] * scales[i]);
+    long[] dims = whole.shape().dims();
+    long[] scaleDims = dims.clone();
+    for (int axis = 0; axis < dims.length; axis++) {
+      scaleDims[axis] = scale.rank() == 0 ? 1 : scale.dim(axis);
+    }
+    float[] product = whole.toFloats();
+    // A row lies along the last axis and has one number of the scale, or one for each of its own.
+    int last = Math.max(0, dims.length - 1);
+    int columns = dims.length == 0 ? 1 : Math.toIntExact(dims[last]);
+    int scaleColumns = dims.length == 0 ? 1 : Math.toIntExact(scaleDims[last]);
+    int[] rows = channels(Arrays.copyOf(dims, last), Arrays.copyOf(scaleDims, last));
+    for (int row = 0; row < rows.length; row++) {
+      int step = scaleColumns == 1 ? 0 : 1;
+      scale(product, row * columns, columns, scales, rows[row] * scaleColumns, step);
     }
     return Tensor.ofFloats(file.arena(), product, whole.shape().dims());
+  }
+
+  /** Multiplies some numbers by those of a scale that begin at a place and are a step apart. */
+  private static void scale(
+      float[] numbers, int from, int count, double[] scales, int at, int step) {
+    for (int i = 0; i < count; i++) {
+      numbers[from + i] = (float) (numbers[from + i] * scales[at + i * step]);
+    }
   }
 
   /**

@@ -117,6 +117,21 @@ public record Activation(Kind kind, float alpha, float beta) {
     };
   }
 
+  /** As that of any record, without what the JVM prepares before the first comparison of one. */
+  @Override
+  public boolean equals(Object other) {
+    return this == other
+        || (other instanceof Activation that
+            && kind == that.kind
+            && Float.compare(alpha, that.alpha) == 0
+            && Float.compare(beta, that.beta) == 0);
+  }
+
+  @Override
+  public int hashCode() {
+    return (kind.hashCode() * 31 + Float.hashCode(alpha)) * 31 + Float.hashCode(beta);
+  }
+
   @Override
   public String toString() {
     String label = kind.name().toLowerCase(Locale.ROOT);

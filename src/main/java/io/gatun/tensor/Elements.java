@@ -15,7 +15,29 @@ final class Elements {
   static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
   static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE_UNALIGNED;
 
+  /** How many elements are fetched at a time. */
+  private static final int BLOCK = 1024;
+
   private Elements() {}
+
+  /**
+   * Reads int8 elements that lie one after the other. By way of an array: a process that has just
+   * started has not compiled the access to memory, and weights are many.
+   */
+  static void bytesToFloats(MemorySegment base, long offset, float[] values) {
+    byte[] block = new byte[Math.min(values.length, BLOCK)];
+    for (int from = 0; from < values.length; from += BLOCK) {
+      int count = Math.min(BLOCK, values.length - from);
+      MemorySegment.copy(base, BYTE, offset + from, block, 0, count);
+      widen(block, count, values, from);
+    }
+  }
+
+  private static void widen(byte[] from, int count, float[] to, int at) {
+    for (int i = 0; i < count; i++) {
+      to[at + i] = from[i];
+    }
+  }
 
   static double getDouble(MemorySegment base, DType dtype, long offset) {
     return switch (dtype) {

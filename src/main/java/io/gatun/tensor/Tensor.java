@@ -769,6 +769,8 @@ public final class Tensor {
     checkAccess();
     if (contiguous && dtype == DType.FLOAT32) {
       MemorySegment.copy(base, Elements.FLOAT, byteOffset, values, 0, values.length);
+    } else if (contiguous && dtype == DType.INT8) {
+      Elements.bytesToFloats(base, byteOffset, values);
     } else {
       eachElement((to, from) -> values[to] = Elements.getFloat(base, dtype, from));
     }
@@ -784,7 +786,14 @@ public final class Tensor {
   public double[] toDoubles() {
     double[] values = new double[arrayLength()];
     checkAccess();
-    eachElement((to, from) -> values[to] = Elements.getDouble(base, dtype, from));
+    if (contiguous && dtype == DType.FLOAT32) {
+      float[] floats = toFloats();
+      for (int i = 0; i < floats.length; i++) {
+        values[i] = floats[i];
+      }
+    } else {
+      eachElement((to, from) -> values[to] = Elements.getDouble(base, dtype, from));
+    }
     return values;
   }
 

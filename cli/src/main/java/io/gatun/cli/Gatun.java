@@ -5,9 +5,7 @@ import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
-import java.util.Map;
-import java.util.function.Supplier;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -45,6 +43,21 @@ import picocli.CommandLine.UnmatchedArgumentException;
       "Where the weights do not lie beside model.json, say where with --weights FILE."
     })
 public final class Gatun implements Runnable {
+  /** The subcommands, in the order of the help. */
+  private static final List<String> COMMANDS =
+      List.of(
+          "translate",
+          "score",
+          "classify",
+          "train",
+          "evaluate",
+          "run",
+          "convert",
+          "represent",
+          "inspect",
+          "devices",
+          "completion");
+
   @Option(
       names = {"-v", "--verbose"},
       scope = ScopeType.INHERIT,
@@ -98,25 +111,10 @@ public final class Gatun implements Runnable {
     CommandLine line = new CommandLine(gatun);
     // Reading the options of all commands takes a good part of the start, so only the one that is
     // called is asked, unless all are talked about.
-    Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
-    commands.put("translate", () -> new Translate(streams));
-    commands.put("score", () -> new Score(streams));
-    commands.put("classify", () -> new Classify(streams));
-    commands.put("train", () -> new Train(streams));
-    commands.put("evaluate", Evaluate::new);
-    commands.put("run", NetworkRun::new);
-    commands.put("convert", Convert::new);
-    commands.put("represent", () -> new Represent(streams));
-    commands.put("inspect", Inspect::new);
-    commands.put("devices", Devices::new);
-    commands.put("completion", Completion::new);
-    boolean one = commands.containsKey(first) && !first.equals("completion");
-    commands.forEach(
-        (name, command) -> {
-          if (!one || name.equals(first)) {
-            line.addSubcommand(command.get());
-          }
-        });
+    boolean one = COMMANDS.contains(first) && !first.equals("completion");
+    for (String name : one ? List.of(first) : COMMANDS) {
+      line.addSubcommand(command(name, streams));
+    }
     line.setOut(out);
     line.setErr(new PrintWriter(streams.err(), true, StandardCharsets.UTF_8));
     line.setUsageHelpAutoWidth(false);
@@ -131,6 +129,23 @@ public final class Gatun implements Runnable {
     line.setParameterExceptionHandler((e, arguments) -> usage(streams, e));
     line.setExecutionExceptionHandler((e, failed, parsed) -> gatun.failed(streams, e));
     return line;
+  }
+
+  private static Object command(String name, Streams streams) {
+    return switch (name) {
+      case "translate" -> new Translate(streams);
+      case "score" -> new Score(streams);
+      case "classify" -> new Classify(streams);
+      case "train" -> new Train(streams);
+      case "evaluate" -> new Evaluate();
+      case "run" -> new NetworkRun();
+      case "convert" -> new Convert();
+      case "represent" -> new Represent(streams);
+      case "inspect" -> new Inspect();
+      case "devices" -> new Devices();
+      case "completion" -> new Completion();
+      default -> throw new IllegalArgumentException(name);
+    };
   }
 
   @Override

@@ -1,34 +1,34 @@
 package io.gatun.cli;
 
+import io.gatun.format.Npz;
+import io.gatun.format.Safetensors;
+import io.gatun.tensor.DType;
+import io.gatun.tensor.Tensor;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.lang.foreign.Arena;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.stream.Stream;
-import java.util.zip.CRC32;
-import java.util.zip.ZipEntry;
-import java.util.zip.ZipOutputStream;
 
 /**
- * Runs the usual command over a model of nothing but zeros, so that the launcher can have the JVM
+ * Runs the usual command over models of nothing but zeros, so that the launcher can have the JVM
  * write down which classes that takes, and keep them ready in an archive.
  */
 public final class Rehearsal {
   private static final int SIZE = 16;
   private static final int SYMBOLS = 5;
+  private static final String WORDS = "ab\nba\n";
 
-  private static final String MODEL =
+  /** Characters in, words out, by layers that are put in between. */
+  private static final String TOKENS =
       """
-      {
-        "format": "gatun-model/1",
-        "name": "rehearsal",
-        "kind": "encoder-decoder",
-        "weights": {"file": "weights.npz", "convention": "pytorch"},
         "source": {
           "tokens": "characters",
           "lowercase": true,
@@ -46,6 +46,19 @@ public final class Rehearsal {
           "start": "<s>",
           "end": "</s>"
         },
+      """;
+
+  /** A layer on each side, as in {@code examples/g2p_en}. */
+  private static final String SIMPLE =
+      """
+      {
+        "format": "gatun-model/1",
+        "name": "rehearsal",
+        "kind": "encoder-decoder",
+        "weights": {"file": "weights.npz", "convention": "pytorch"},
+      """
+          + TOKENS
+          + """
         "encoder": {
           "layers": [
             {
@@ -99,6 +112,72 @@ public final class Rehearsal {
       }
       """;
 
+  /** Two layers on each side, attention, weights of int8, as in {@code examples/pronunciation}. */
+  private static final String ATTENTION =
+      """
+      {
+        "format": "gatun-model/1",
+        "name": "rehearsal",
+        "kind": "encoder-decoder",
+        "weights": {"file": "weights.safetensors", "convention": "onnx"},
+      """
+          + TOKENS
+          + """
+        "encoder": {
+          "layers": [
+            {"type": "embedding", "name": "encoder.embedding", "size": 16, "weights": "embedding"},
+            {"type": "dropout", "name": "encoder.drop", "rate": 0.25},
+            {
+              "type": "gru",
+              "name": "encoder.gru1",
+              "hidden": 16,
+              "bidirectional": "sum",
+              "reset_after": true,
+              "weights": "both"
+            },
+            {
+              "type": "gru",
+              "name": "encoder.gru2",
+              "hidden": 16,
+              "bidirectional": "sum",
+              "reset_after": true,
+              "weights": "both"
+            }
+          ]
+        },
+        "decoder": {
+          "layers": [
+            {"type": "embedding", "name": "decoder.embedding", "size": 16, "weights": "embedding"},
+            {
+              "type": "gru",
+              "name": "decoder.gru1",
+              "hidden": 16,
+              "initial_state": "encoder.gru2",
+              "reset_after": true,
+              "weights": "first"
+            },
+            {
+              "type": "attention",
+              "name": "attention",
+              "score": "general",
+              "memory": "encoder.gru2",
+              "weights": "attention"
+            },
+            {"type": "concat", "name": "joined", "from": ["decoder.gru1", "attention"]},
+            {
+              "type": "gru",
+              "name": "decoder.gru2",
+              "hidden": 16,
+              "reset_after": true,
+              "weights": "second"
+            },
+            {"type": "dense", "name": "logits", "weights": "logits"}
+          ]
+        },
+        "generation": {"max_length": 4}
+      }
+      """;
+
   private Rehearsal() {}
 
   /**
@@ -109,13 +188,18 @@ public final class Rehearsal {
    * @throws IOException if there is no room for temporary files
    */
   public static void main(String[] arguments) throws IOException {
+    System.setProperty("gatun.heap.paced", "true"); // as the launcher says
     Path folder = Files.createTempDirectory("gatun");
     int code;
-    try {
-      Files.writeString(folder.resolve("model.json"), MODEL);
-      writeWeights(folder.resolve("weights.npz"));
-      Path words = Files.writeString(folder.resolve("words.txt"), "ab\n");
-      code = Math.max(run("translate", folder.toString(), words.toString()), run("devices"));
+    try (Arena arena = Arena.ofConfined()) {
+      Path words = Files.writeString(folder.resolve("words.txt"), WORDS);
+      Files.writeString(folder.resolve("model.json"), SIMPLE);
+      Npz.write(folder.resolve("weights.npz"), simple(arena));
+      code = run("translate", folder.toString(), words.toString());
+      Files.writeString(folder.resolve("model.json"), ATTENTION);
+      Safetensors.write(folder.resolve("weights.safetensors"), attention(arena), Map.of());
+      code = Math.max(code, run("translate", folder.toString()));
+      code = Math.max(code, run("devices"));
       code = Math.max(code, run("--version"));
     } finally {
       try (Stream<Path> files = Files.list(folder)) {
@@ -129,54 +213,44 @@ public final class Rehearsal {
   }
 
   private static int run(String... arguments) {
+    InputStream in = new ByteArrayInputStream(WORDS.getBytes(StandardCharsets.UTF_8));
     PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream(), true);
-    return Gatun.run(
-        new Streams(new ByteArrayInputStream(new byte[0]), nowhere, nowhere, false, false),
-        arguments);
+    return Gatun.run(new Streams(in, nowhere, nowhere, false, false), arguments);
   }
 
-  private static void writeWeights(Path file) throws IOException {
-    Map<String, int[]> shapes = new LinkedHashMap<>();
-    shapes.put("embedding", new int[] {SYMBOLS, SIZE});
-    shapes.put("weight", new int[] {3 * SIZE, SIZE});
-    shapes.put("bias", new int[] {3 * SIZE});
-    shapes.put("logits", new int[] {SYMBOLS});
-    try (ZipOutputStream zip = new ZipOutputStream(Files.newOutputStream(file))) {
-      for (Map.Entry<String, int[]> array : shapes.entrySet()) {
-        byte[] bytes = zeros(array.getValue());
-        ZipEntry entry = new ZipEntry(array.getKey() + ".npy");
-        entry.setMethod(ZipEntry.STORED);
-        entry.setSize(bytes.length);
-        CRC32 crc = new CRC32();
-        crc.update(bytes);
-        entry.setCrc(crc.getValue());
-        zip.putNextEntry(entry);
-        zip.write(bytes);
-      }
-    }
+  private static Map<String, Tensor> simple(Arena arena) {
+    Map<String, Tensor> weights = new LinkedHashMap<>();
+    weights.put("embedding", Tensor.allocate(arena, DType.FLOAT32, SYMBOLS, SIZE));
+    weights.put("weight", Tensor.allocate(arena, DType.FLOAT32, 3 * SIZE, SIZE));
+    weights.put("bias", Tensor.allocate(arena, DType.FLOAT32, 3 * SIZE));
+    weights.put("logits", Tensor.allocate(arena, DType.FLOAT32, SYMBOLS));
+    return weights;
   }
 
-  /** An array of zeros as npy, version 1.0. */
-  private static byte[] zeros(int... shape) {
-    int elements = 1;
-    StringBuilder dims = new StringBuilder();
-    for (int dim : shape) {
-      elements *= dim;
-      dims.append(dim).append(", ");
-    }
-    String header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + dims + "), }";
-    int headerBytes = (10 + header.length() + 1 + 63) / 64 * 64 - 10;
-    byte[] bytes = new byte[10 + headerBytes + elements * Float.BYTES];
-    byte[] start = "?NUMPY".getBytes(StandardCharsets.US_ASCII);
-    start[0] = (byte) 0x93;
-    System.arraycopy(start, 0, bytes, 0, start.length);
-    bytes[6] = 1;
-    bytes[8] = (byte) headerBytes;
-    bytes[9] = (byte) (headerBytes >> 8);
-    byte[] text =
-        (header + " ".repeat(headerBytes - header.length() - 1) + "\n")
-            .getBytes(StandardCharsets.US_ASCII);
-    System.arraycopy(text, 0, bytes, 10, text.length);
-    return bytes;
+  private static Map<String, Tensor> attention(Arena arena) {
+    Map<String, Tensor> weights = new LinkedHashMap<>();
+    small(weights, arena, "embedding.data", SYMBOLS, SIZE);
+    recurrent(weights, arena, "both", 2, SIZE);
+    recurrent(weights, arena, "first", 1, SIZE);
+    recurrent(weights, arena, "second", 1, 2 * SIZE);
+    small(weights, arena, "attention.B", SIZE, SIZE);
+    small(weights, arena, "logits.B", SIZE, SYMBOLS);
+    weights.put("logits.C", Tensor.allocate(arena, DType.FLOAT32, SYMBOLS));
+    return weights;
+  }
+
+  private static void recurrent(
+      Map<String, Tensor> weights, Arena arena, String name, int directions, int inputs) {
+    small(weights, arena, name + ".W", directions, 3 * SIZE, inputs);
+    small(weights, arena, name + ".R", directions, 3 * SIZE, SIZE);
+    weights.put(name + ".B", Tensor.allocate(arena, DType.FLOAT32, directions, 6 * SIZE));
+  }
+
+  /** A weight of int8 with a scale for each of its rows. */
+  private static void small(Map<String, Tensor> weights, Arena arena, String name, long... dims) {
+    long[] scale = dims.clone();
+    scale[dims.length - 1] = 1;
+    weights.put(name, Tensor.allocate(arena, DType.INT8, dims));
+    weights.put(name + ".scale", Tensor.allocate(arena, DType.FLOAT32, scale));
   }
 }
