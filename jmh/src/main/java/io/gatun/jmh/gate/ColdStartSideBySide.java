@@ -1,30 +1,36 @@
 package io.gatun.jmh.gate;
 
+import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import io.gatun.format.Model;
 import io.gatun.format.ModelFolder;
 import io.gatun.jmh.peer.OnnxTranslator;
+import io.gatun.jmh.peer.OnnxWord;
 import java.io.BufferedReader;
+import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
 
 /**
  * From the start of a process to the first phonemes of one word: the launcher {@code gatun}, and a
- * Java program that runs the same encoder and decoder step as two models in ONNX Runtime, in turn.
- * Prints seconds until the first line of the answer, seconds until the process ended, and the most
- * memory that was resident.
- *
- * <p>ONNX Runtime's program opens the same model folder and writes the two models from it, which
- * one that was made for it would find on the disk; it says how long that took, on standard error
- * and not in the table, so that it can be taken off.
+ * Java program that runs the same encoder and decoder step as two models in ONNX Runtime ({@link
+ * OnnxWord}), in turn; the latter as it comes, and with what makes its start shorter, an archive of
+ * its classes and the native libraries unpacked beforehand. Prints seconds until the first line of
+ * the answer, seconds until the process ended, and the most memory that was resident.
  */
 public final class ColdStartSideBySide {
   private ColdStartSideBySide() {}
@@ -42,38 +48,85 @@ public final class ColdStartSideBySide {
     if (args.length < 3) {
       throw new IllegalArgumentException("expected: LAUNCHER MODEL-FOLDER WEIGHTS [ROUNDS]");
     }
-    if (args[0].equals("word")) {
-      word(Path.of(args[1]), Path.of(args[2]));
-      return;
+    Path folder = Files.createTempDirectory("word");
+    try {
+      compare(args, folder);
+    } finally {
+      try (Stream<Path> files = Files.list(folder)) {
+        for (Path file : files.toList()) {
+          Files.delete(file);
+        }
+      }
+      Files.delete(folder);
     }
-    Path words = Files.writeString(Files.createTempFile("word", ".txt"), "hello\n");
-    List<String> here =
-        List.of(args[0], "translate", args[1], words.toString(), "--weights", args[2]);
-    List<String> there =
-        List.of(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-XX:+UseSerialGC",
-            "--enable-native-access=ALL-UNNAMED",
-            "-cp",
-            System.getProperty("java.class.path"),
-            ColdStartSideBySide.class.getName(),
-            "word",
-            args[1],
-            args[2]);
+  }
+
+  private static void compare(String[] args, Path folder)
+      throws IOException, InterruptedException, OrtException {
+    Path words = Files.writeString(folder.resolve("words.txt"), "hello\n");
+    try (Model model = ModelFolder.open(Path.of(args[1]), Optional.of(Path.of(args[2])));
+        OnnxTranslator translator = new OnnxTranslator(model, 1, 1, 1, 1)) {
+      translator.write(folder);
+    }
+    Map<String, List<String>> commands = new LinkedHashMap<>();
+    commands.put(
+        "gatun", List.of(args[0], "translate", args[1], words.toString(), "--weights", args[2]));
+    commands.put("ONNX Runtime from Java", program(folder));
+    if (unpack(folder)) {
+      String libraries = "-Donnxruntime.native.path=" + folder;
+      String quiet = "-Xlog:disable";
+      Path archive = folder.resolve("classes.jsa");
+      run(program(folder, libraries, quiet, "-XX:ArchiveClassesAtExit=" + archive));
+      commands.put(
+          "the same, classes archived, libraries unpacked",
+          program(folder, libraries, quiet, "-XX:SharedArchiveFile=" + archive));
+    }
     int rounds = args.length > 3 ? Integer.parseInt(args[3]) : 10;
-    List<Run> ours = new ArrayList<>();
-    List<Run> theirs = new ArrayList<>();
-    run(here); // builds what is not built
-    for (int i = 0; i < rounds; i++) {
-      ours.add(run(here));
-      theirs.add(run(there));
+    Map<String, List<Run>> runs = new LinkedHashMap<>();
+    for (Map.Entry<String, List<String>> command : commands.entrySet()) {
+      run(command.getValue()); // builds what is not built
+      runs.put(command.getKey(), new ArrayList<>());
     }
-    Files.delete(words);
+    for (int i = 0; i < rounds; i++) {
+      for (Map.Entry<String, List<String>> command : commands.entrySet()) {
+        runs.get(command.getKey()).add(run(command.getValue()));
+      }
+    }
     System.out.println(
         "| | first phonemes, s (median, best) | end, s (median, best) | resident, MB |\n"
             + "|---|---|---|---|");
-    print("gatun", ours);
-    print("ONNX Runtime from Java", theirs);
+    runs.forEach(ColdStartSideBySide::print);
+  }
+
+  private static List<String> program(Path folder, String... options) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(List.of("-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED"));
+    command.addAll(List.of(options));
+    String jars = jar(OnnxWord.class) + File.pathSeparator + jar(OrtEnvironment.class);
+    command.addAll(List.of("-cp", jars, OnnxWord.class.getName()));
+    command.addAll(List.of(folder.toString(), "hello"));
+    return command;
+  }
+
+  private static String jar(Class<?> type) {
+    return Path.of(URI.create(type.getProtectionDomain().getCodeSource().getLocation().toString()))
+        .toString();
+  }
+
+  /** Lays the libraries of ONNX Runtime into a folder, where it has any for a usual machine. */
+  private static boolean unpack(Path folder) throws IOException {
+    for (String name : List.of("onnxruntime", "onnxruntime4j_jni")) {
+      String library = System.mapLibraryName(name);
+      try (InputStream in =
+          OnnxWord.class.getResourceAsStream("/ai/onnxruntime/native/linux-x64/" + library)) {
+        if (in == null) {
+          return false;
+        }
+        Files.copy(in, folder.resolve(library));
+      }
+    }
+    return true;
   }
 
   private static void print(String name, List<Run> runs) {
@@ -96,31 +149,37 @@ public final class ColdStartSideBySide {
     builder.redirectError(ProcessBuilder.Redirect.DISCARD);
     long begin = System.nanoTime();
     Process process = builder.start();
-    long most = 0;
+    AtomicLong most = new AtomicLong();
+    Thread watcher = new Thread(() -> watch(process, most));
+    watcher.start();
     long first = 0;
     try (BufferedReader reader =
         new BufferedReader(
             new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
-      while (true) {
-        if (reader.ready()) {
-          if (reader.readLine() == null) {
-            break;
-          }
-          first = first == 0 ? System.nanoTime() : first;
-        } else if (!process.isAlive()) {
-          break;
-        }
-        most = Math.max(most, resident(process.toHandle()));
-        for (ProcessHandle child : process.descendants().toList()) {
-          most = Math.max(most, resident(child));
-        }
-        Thread.sleep(1);
+      while (reader.readLine() != null) {
+        first = first == 0 ? System.nanoTime() : first;
       }
     }
     if (process.waitFor() != 0 || first == 0) {
       throw new IOException(command + " failed");
     }
-    return new Run((first - begin) / 1e9, (System.nanoTime() - begin) / 1e9, most);
+    long end = System.nanoTime();
+    watcher.join();
+    return new Run((first - begin) / 1e9, (end - begin) / 1e9, most.get());
+  }
+
+  /** Looks at the memory so seldom that it does not slow the process down. */
+  private static void watch(Process process, AtomicLong most) {
+    try {
+      while (!process.waitFor(25, TimeUnit.MILLISECONDS)) {
+        most.accumulateAndGet(resident(process.toHandle()), Math::max);
+        for (ProcessHandle child : process.descendants().toList()) {
+          most.accumulateAndGet(resident(child), Math::max);
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   /** The high-water mark of a process in kilobytes, 0 where nobody says. */
@@ -133,16 +192,6 @@ public final class ColdStartSideBySide {
           .orElse(0);
     } catch (IOException e) {
       return 0; // it has ended
-    }
-  }
-
-  private static void word(Path folder, Path weights) throws IOException, OrtException {
-    final long begin = System.nanoTime();
-    try (Model model = ModelFolder.open(folder, Optional.of(weights));
-        OnnxTranslator translator = new OnnxTranslator(model, 1, 1, 1, 1)) {
-      double opened = (System.nanoTime() - begin) / 1e9;
-      System.out.println(String.join(" ", Arrays.asList(translator.translate(List.of("hello")))));
-      System.err.printf(Locale.ROOT, "%.2f s until both models were open%n", opened);
     }
   }
 }

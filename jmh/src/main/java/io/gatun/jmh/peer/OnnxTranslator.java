@@ -60,6 +60,8 @@ public final class OnnxTranslator implements AutoCloseable {
   private final int batch;
   private final int hidden;
   private final int vocabulary;
+  private final byte[] encoderModel;
+  private final byte[] decoderModel;
   private final List<Program> programs = new ArrayList<>();
 
   /**
@@ -83,14 +85,14 @@ public final class OnnxTranslator implements AutoCloseable {
     Node layer = node(model.decoder(), "GRU");
     hidden = Math.toIntExact(layer.inputs().get(2).dim(2).size());
     vocabulary = target.vocabulary().size();
-    byte[] encoder = OnnxWriter.write(encoder(model), "states");
-    byte[] decoder =
+    encoderModel = OnnxWriter.write(encoder(model), "states");
+    decoderModel =
         beam == 1
             ? OnnxWriter.write(decoder(model), "states", "logits")
             : OnnxWriter.write(decoder(model), "states", "values", "ids");
     try {
       for (int i = 0; i < programs; i++) {
-        this.programs.add(new Program(encoder, decoder, threads));
+        this.programs.add(new Program(encoderModel, decoderModel, threads));
       }
     } catch (OrtException | RuntimeException e) {
       close();
@@ -165,6 +167,17 @@ public final class OnnxTranslator implements AutoCloseable {
           List.of("values", "ids"));
     }
     return g.build();
+  }
+
+  /**
+   * Writes the two models and the vocabularies, a symbol on each line, for a program that has
+   * nothing else: {@link OnnxWord}.
+   */
+  public void write(Path folder) throws IOException {
+    Files.write(folder.resolve(OnnxWord.ENCODER), encoderModel);
+    Files.write(folder.resolve(OnnxWord.DECODER), decoderModel);
+    Files.write(folder.resolve(OnnxWord.SOURCE), source.vocabulary().symbols());
+    Files.write(folder.resolve(OnnxWord.TARGET), target.vocabulary().symbols());
   }
 
   /** The best tokens that do not end a hypothesis are among so many. */
