@@ -215,8 +215,9 @@ final class LibtorchTraining implements Peer<TrainingProblem> {
     return torch.mse_loss(come.get0(), inputs.get("y"));
   }
 
-  private org.bytedeco.pytorch.Tensor dropped(org.bytedeco.pytorch.Tensor x, double rate) {
-    return problem.dropout() ? torch.dropout(x, rate, true) : x;
+  /** Through the dropout of this name, at its rate in the configuration. */
+  private org.bytedeco.pytorch.Tensor dropped(org.bytedeco.pytorch.Tensor x, String name) {
+    return problem.dropout() ? torch.dropout(x, problem.dropoutRate(name), true) : x;
   }
 
   /** Both directions, added: output and last state. */
@@ -249,42 +250,42 @@ final class LibtorchTraining implements Peer<TrainingProblem> {
     };
   }
 
+  /** A GRU in one direction, from this state on. */
+  private org.bytedeco.pytorch.Tensor forward(
+      String name, org.bytedeco.pytorch.Tensor x, org.bytedeco.pytorch.Tensor state) {
+    TensorVector weights =
+        new TensorVector(
+            get(name + ".W0"), get(name + ".R0"), get(name + ".B0"), get(name + ".B1"));
+    return torch.gru(x, state, weights, true, 1, 0, true, false, false).get0();
+  }
+
   private org.bytedeco.pytorch.Tensor encoderDecoder() {
     org.bytedeco.pytorch.Tensor x =
-        dropped(torch.embedding(get("encoder.embedding.data"), inputs.get("source")), 0.1);
-    x = dropped(both("encoder.gru1", x)[0], 0.2);
-    org.bytedeco.pytorch.Tensor[] encoded = both("encoder.gru2", x);
+        torch.embedding(get("encoder.embedding.data"), inputs.get("source"));
+    x = both("encoder.gru1", dropped(x, "encoder.drop1"))[0];
+    org.bytedeco.pytorch.Tensor[] encoded = both("encoder.gru2", dropped(x, "encoder.drop2"));
     org.bytedeco.pytorch.Tensor memory = encoded[0].transpose(0, 1);
     org.bytedeco.pytorch.Tensor y =
-        dropped(torch.embedding(get("decoder.embedding.data"), inputs.get("target")), 0.1);
+        torch.embedding(get("decoder.embedding.data"), inputs.get("target"));
     org.bytedeco.pytorch.Tensor state =
-        torch
-            .gru(
-                y,
-                encoded[1],
-                new TensorVector(
-                    get("decoder.gru.W0"),
-                    get("decoder.gru.R0"),
-                    get("decoder.gru.B0"),
-                    get("decoder.gru.B1")),
-                true,
-                1,
-                0,
-                true,
-                false,
-                false)
-            .get0();
+        forward("decoder.gru", dropped(y, "decoder.drop"), encoded[1]);
     org.bytedeco.pytorch.Tensor query =
         torch.linear(state, get("attention.B"), new TensorOptional()).transpose(0, 1);
     org.bytedeco.pytorch.Tensor weights =
         torch.softmax(torch.bmm(query, memory.transpose(1, 2)), 2);
     org.bytedeco.pytorch.Tensor context = torch.bmm(weights, memory).transpose(0, 1);
-    org.bytedeco.pytorch.Tensor joined =
-        dropped(torch.cat(new TensorVector(state, context), 2), 0.2);
-    org.bytedeco.pytorch.Tensor mixed =
-        torch.linear(joined, get("mixed.B"), new TensorOptional(get("mixed.C"))).tanh();
+    org.bytedeco.pytorch.Tensor joined = torch.cat(new TensorVector(state, context), 2);
+    long hidden = shapes.get("decoder.gru2.R")[2];
+    org.bytedeco.pytorch.Tensor second =
+        forward(
+            "decoder.gru2",
+            dropped(joined, "both.drop"),
+            torch.zeros(1, problem.batch(), hidden));
     org.bytedeco.pytorch.Tensor logits =
-        torch.linear(dropped(mixed, 0.3), get("logits.B"), new TensorOptional(get("logits.C")));
+        torch.linear(
+            dropped(second, "decoder.drop2"),
+            get("logits.B"),
+            new TensorOptional(get("logits.C")));
     return torch.cross_entropy_loss(
         logits.reshape(-1, shapes.get("logits.C")[0]),
         inputs.get("labels"),

@@ -51,7 +51,7 @@ public final class TrainingSideBySide {
     int rounds = args.length > 0 ? Integer.parseInt(args[0]) : ROUNDS;
     String threads = args.length > 1 ? args[1] : "1,2";
     String which = args.length > 2 ? args[2] : "lstm,pronunciation";
-    Path config = Path.of("examples/pronunciation/small.json");
+    Path config = Path.of("examples/pronunciation/train.json");
     compare(TrainingProblem.lstm(5, 7, 33));
     compare(TrainingProblem.lstm(50, 64, 512));
     compare(TrainingProblem.pronunciation(config, 192, false));

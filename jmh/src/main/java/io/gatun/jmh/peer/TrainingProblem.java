@@ -19,6 +19,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A network, a batch and how it is trained: a step is forward, backward, and Adam's update of all
@@ -145,6 +147,20 @@ record TrainingProblem(
                 g.node(LOSS, "CrossEntropy", settings, scores, labels);
               });
       return new Network(draft.training(), draft.parameters());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** The rate of a dropout layer of the configuration. */
+  double dropoutRate(String layer) {
+    try {
+      Pattern rate = Pattern.compile('"' + Pattern.quote(layer) + "\", *\"rate\": *([0-9.]+)");
+      Matcher found = rate.matcher(Files.readString(config));
+      if (!found.find()) {
+        throw new IllegalArgumentException(config + " has no dropout " + layer);
+      }
+      return Double.parseDouble(found.group(1));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
