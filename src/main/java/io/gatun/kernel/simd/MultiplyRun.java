@@ -9,17 +9,32 @@ import static io.gatun.kernel.simd.Lanes.WIDE;
 import io.gatun.kernel.Activation;
 import io.gatun.kernel.Workers;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /**
- * One product with a packed matrix, cut into blocks of rows, and where there are too few of those
- * for the workers, of panels. A block of rows stays interleaved while all its panels pass by; bias
+ * One product with a packed matrix, cut into blocks of rows, and where those are few, of panels:
+ * into some parts for each worker, so that one whose core others use as well does fewer of them. A
+ * worker keeps a block of rows interleaved as long as it goes through panels of that block; bias
  * and activation follow panel by panel, while the results are in the first caches.
  */
 final class MultiplyRun implements Workers.Task {
   /** Products with fewer multiplications are not worth waking another thread. */
   private static final long LEAST_SHARED = 1 << 20;
 
+  /** Parts with fewer multiplications, some 10 µs, are not worth being taken one by one. */
+  private static final long LEAST_PART = 1 << 19;
+
+  /** Parts for each worker, if there is enough for so many. */
+  private static final long PARTS = 4;
+
+  /** Rows from which a block of them, interleaved by one worker alone, pays. */
+  private static final int LEAST_ROWS = 8 * TILE_ROWS;
+
   private final Scratch[] scratch;
+
+  /** The first row of the block that each worker has interleaved; −1 for none. */
+  private final int[] interleaved;
+
   private long a;
   private long aStride;
   private int rows;
@@ -34,6 +49,7 @@ final class MultiplyRun implements Workers.Task {
 
   MultiplyRun(Scratch[] scratch) {
     this.scratch = scratch;
+    this.interleaved = new int[scratch.length];
   }
 
   /** Takes down the operands; strides count elements. Returns the number of parts. */
@@ -57,17 +73,20 @@ final class MultiplyRun implements Workers.Task {
       parts = 0;
       return 0;
     }
-    int workers =
-        (long) rows * panels.inner * panels.vectors * LANES < LEAST_SHARED ? 1 : scratch.length;
+    long work = (long) rows * panels.inner * panels.vectors * LANES;
+    int workers = work < LEAST_SHARED ? 1 : scratch.length;
+    int wanted = workers == 1 ? 1 : (int) Math.min(PARTS * workers, work / LEAST_PART);
     int most = Product.blockRows(panels.inner);
-    int blocks = Math.max((rows + most - 1) / most, Math.min(workers, rows / TILE_ROWS));
+    int blocks = Math.max((rows + most - 1) / most, Math.min(wanted, rows / LEAST_ROWS));
     blocks = Math.max(1, blocks);
     block = (rows + blocks - 1) / blocks;
     block = Math.min(rows, (block + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS);
     blocks = (rows + block - 1) / block;
-    panelBlocks = Math.min(panels.count, (workers + blocks - 1) / blocks);
+    panelBlocks = Math.min(panels.count, (wanted + blocks - 1) / blocks);
     panelsPerBlock = (panels.count + panelBlocks - 1) / panelBlocks;
+    panelBlocks = (panels.count + panelsPerBlock - 1) / panelsPerBlock;
     parts = blocks * panelBlocks;
+    Arrays.fill(interleaved, -1);
     for (int i = 0; i < Math.min(scratch.length, parts); i++) {
       scratch[i].reserve(
           (long) block * panels.inner,
@@ -80,13 +99,17 @@ final class MultiplyRun implements Workers.Task {
   @Override
   public void run(int part, int worker) {
     // Where there is one for each part, the part's own: another may be too small.
-    Scratch own = scratch[parts <= scratch.length ? part : worker];
+    int mine = parts <= scratch.length ? part : worker;
+    Scratch own = scratch[mine];
     Panels panels = matrix.panels;
     int first = part / panelBlocks * block;
     int some = Math.min(block, rows - first);
     int panel = part % panelBlocks * panelsPerBlock;
     int end = Math.min(panels.count, panel + panelsPerBlock);
-    Product.interleave(own.left, a + first * aStride, aStride, some, panels.inner);
+    if (interleaved[mine] != first) {
+      Product.interleave(own.left, a + first * aStride, aStride, some, panels.inner);
+      interleaved[mine] = first;
+    }
     long to = c + first * cStride;
     long widened = own.address();
     int whole = matrix.columns() / LANES;
