@@ -237,8 +237,9 @@ final class ColdStart {
         boolean wide = kernel < NARROW_TILES;
         int height = Integer.numberOfTrailingZeros(kernel / (wide ? WIDE_TILES : NARROW_TILES)) + 1;
         int vectors = wide ? 4 : 2;
-        // One row alone also goes over two panels and over four.
-        int panels = height > 1 ? 1 : wide ? 7 : 3;
+        // One row alone also goes over two panels and over four; six rows of a narrow one in two
+        // ways.
+        int panels = height == 1 ? wide ? 7 : 3 : height == 6 && !wide && Lanes.FENCED ? 2 : 1;
         return NANOS_OF_PRODUCT * BURST * TERMS * height * vectors * panels;
       }
       if (kernel == BFLOAT16 || kernel == INT8) {
@@ -323,7 +324,12 @@ final class ColdStart {
         case NARROW_TILES << 2 -> NarrowTiles.rows3(LEFT, 0, TERMS, b, c, 0);
         case NARROW_TILES << 3 -> NarrowTiles.rows4(LEFT, 0, TERMS, b, c, 0);
         case NARROW_TILES << 4 -> NarrowTiles.rows5(LEFT, 0, TERMS, b, c, 0);
-        default -> NarrowTiles.rows6(LEFT, 0, TERMS, b, c, 0);
+        default -> {
+          NarrowTiles.rows6(LEFT, 0, TERMS, b, c, 0);
+          if (Lanes.FENCED) {
+            NarrowTiles.rows6Even(LEFT, 0, TERMS, b, c, 0);
+          }
+        }
       }
     }
   }

@@ -1,6 +1,7 @@
 package io.gatun.kernel.simd;
 
 import static io.gatun.kernel.simd.Lanes.BYTES;
+import static io.gatun.kernel.simd.Lanes.FENCED;
 import static io.gatun.kernel.simd.Lanes.LANES;
 import static io.gatun.kernel.simd.Lanes.MEMORY;
 import static io.gatun.kernel.simd.Lanes.TILE_ROWS;
@@ -17,11 +18,8 @@ final class Product {
   /** The most elements of a block, which bounds the scratch memory of very long rows. */
   private static final int BLOCK_ELEMENTS = 1 << 20;
 
-  /**
-   * Fewer rows than these are shared out evenly: 2 full tiles, or 3 where tiles have few sums to
-   * begin with.
-   */
-  private static final int EVEN_BELOW = (WIDE == 4 ? 2 : 3) * TILE_ROWS;
+  /** Fewer rows than these are shared out evenly. */
+  private static final int EVEN_BELOW = 2 * TILE_ROWS;
 
   private Product() {}
 
@@ -222,7 +220,13 @@ final class Product {
         case 3 -> NarrowTiles.rows3(a, at, inner, b, out, cStride);
         case 4 -> NarrowTiles.rows4(a, at, inner, b, out, cStride);
         case 5 -> NarrowTiles.rows5(a, at, inner, b, out, cStride);
-        default -> NarrowTiles.rows6(a, at, inner, b, out, cStride);
+        default -> {
+          if (FENCED && (inner & 1) == 0) {
+            NarrowTiles.rows6Even(a, at, inner, b, out, cStride);
+          } else {
+            NarrowTiles.rows6(a, at, inner, b, out, cStride);
+          }
+        }
       }
     }
   }

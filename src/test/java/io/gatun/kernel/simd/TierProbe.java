@@ -64,6 +64,11 @@ final class TierProbe {
                 kernels.multiply(
                     left, 60, some, matrix, Activation.TANH, result, matrix.columns()));
       }
+      PackedMatrix odd =
+          device.pack(Tensor.allocate(arena, DType.FLOAT32, 59, 100 + 2 * Lanes.LANES), null);
+      calls.put(
+          "product of 6, an odd number of terms",
+          () -> kernels.multiply(left, 60, 6, odd, Activation.TANH, result, odd.columns()));
       List<PackedRecurrent> layers = new ArrayList<>();
       for (Cell cell : Cell.values()) {
         List<Tensor> weights = new ArrayList<>();
@@ -90,6 +95,7 @@ final class TierProbe {
       calls.forEach(TierProbe::settle);
       layers.forEach(PackedRecurrent::close);
       matrix.close();
+      odd.close();
     }
     System.out.println("done " + (sum != 0.5f));
   }
