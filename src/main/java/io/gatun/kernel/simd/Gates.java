@@ -273,6 +273,64 @@ final class Gates {
   }
 
   /**
+   * The same of one row in training, which keeps z, r, n and {@code u = hn + rn}.
+   *
+   * @param z per group of units the products for z, r and n, a vector each; that for n is taken
+   * @param kept per group of units the gates z and r and the input's product for n, whose place n
+   *     takes
+   * @param bias per group bias of z, of r, and of the input side of n
+   * @param resetBias bias of the recurrent side of n
+   */
+  static void gruResetAfterKept(
+      long z, long kept, long bias, long resetBias, long u, long h, int groups) {
+    for (int i = 0; i < groups; i++) {
+      long at = (long) i * (3L * BYTES);
+      long hAt = h + (long) i * BYTES;
+      FloatVector x =
+          FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + 2L * BYTES, ORDER)
+              .add(
+                  FloatVector.fromMemorySegment(
+                      SPECIES, MEMORY, resetBias + (long) i * BYTES, ORDER));
+      VECTOR.cast(x).intoMemorySegment(MEMORY, u + (long) i * BYTES, ORDER);
+      x =
+          FloatVector.fromMemorySegment(SPECIES, MEMORY, kept + at + BYTES, ORDER)
+              .fma(
+                  x,
+                  FloatVector.fromMemorySegment(SPECIES, MEMORY, kept + at + 2L * BYTES, ORDER)
+                      .add(
+                          FloatVector.fromMemorySegment(
+                              SPECIES, MEMORY, bias + at + 2L * BYTES, ORDER)));
+      FloatVector w = x.abs();
+      w = w.blend(TANH_LIMIT, w.compare(VectorOperators.GT, TANH_LIMIT));
+      FloatVector m = w.fma(2 * LOG2_E, ROUND);
+      FloatVector n = m.sub(ROUND);
+      FloatVector r = n.fma(FloatVector.broadcast(SPECIES, -LN2_HIGH), w.add(w));
+      r = n.fma(FloatVector.broadcast(SPECIES, -LN2_LOW), r);
+      FloatVector p = r.fma(E7, E6);
+      p = p.fma(r, FloatVector.broadcast(SPECIES, E5));
+      p = p.fma(r, FloatVector.broadcast(SPECIES, E4));
+      p = p.fma(r, FloatVector.broadcast(SPECIES, E3));
+      p = p.fma(r, FloatVector.broadcast(SPECIES, E2));
+      FloatVector scale =
+          m.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23).add(BIAS).reinterpretAsFloats();
+      FloatVector e = scale.fma(p.fma(r.mul(r), r), scale.sub(1f));
+      var large = e.compare(VectorOperators.GT, 2f);
+      FloatVector q = e.blend(2f, large).div(e.add(2f));
+      FloatVector y =
+          q.blend(q.neg().add(1f), large)
+              .reinterpretAsInts()
+              .or(x.reinterpretAsInts().and(SIGN))
+              .reinterpretAsFloats();
+      VECTOR.cast(y).intoMemorySegment(MEMORY, kept + at + 2L * BYTES, ORDER);
+      FloatVector hidden =
+          FloatVector.fromMemorySegment(SPECIES, MEMORY, hAt, ORDER)
+              .sub(y)
+              .fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, kept + at, ORDER), y);
+      VECTOR.cast(hidden).intoMemorySegment(MEMORY, hAt, ORDER);
+    }
+  }
+
+  /**
    * GRU with the reset gate before the product, first half: {@code reset = r h}, the left side of
    * the candidate's product.
    *

@@ -26,11 +26,15 @@ import java.util.Arrays;
  *
  * <p>A row of what is kept is the gates in groups of a vector of units, gate by gate; then the cell
  * state of an LSTM, or of a GRU the recurrent product of n (reset after the product) or {@code r ∘
- * h'} (before).
+ * h'} (before). Rows lie as they are computed: step by step, longest sequence first, those that
+ * have ended left out.
  */
 final class RecurrentTrainingRun implements AutoCloseable {
-  /** Bytes of products that wait for their gates. */
-  private static final long RUN_BYTES = 64 << 10;
+  /**
+   * Bytes of products that wait for their gates. They may fill half of a second cache: what is kept
+   * of a row comes from memory, and the longer the pieces that it is read in, the faster.
+   */
+  private static final long RUN_BYTES = 256 << 10;
 
   /** Fewer sequences than these are not worth another worker. */
   private static final int LEAST_SEQUENCES = 4;
@@ -89,6 +93,9 @@ final class RecurrentTrainingRun implements AutoCloseable {
   private int[] order = {};
   private int[] length = {};
   private int[] starts = {};
+
+  /** How many rows of what is kept lie before those of a step. */
+  private int[] rowsBefore = {};
 
   // Where the rows of all time steps of all sequences begin.
   private long[] pairKept = {};
@@ -171,7 +178,9 @@ final class RecurrentTrainingRun implements AutoCloseable {
     for (int b = 0; b < batch && initialCell != 0; b++) {
       Floats.fill(initialCells + b * rowBytes, hidden, groups * LANES, 0);
       Floats.copy(
-          initialCell + (long) b * hidden * Float.BYTES, initialCells + b * rowBytes, hidden);
+          initialCell + (long) order[b] * hidden * Float.BYTES,
+          initialCells + b * rowBytes,
+          hidden);
     }
     listPairs(SimdTraining.address(call.input));
     gateAt = grown(gateAt, gates * hidden);
@@ -216,6 +225,18 @@ final class RecurrentTrainingRun implements AutoCloseable {
     for (int b = 0; b < batch; b++) {
       order[starts[time - length[b]]++] = b;
     }
+    if (rowsBefore.length <= time) {
+      rowsBefore = new int[time + 1];
+    }
+    for (int step = 0; step < time; step++) {
+      rowsBefore[step + 1] = rowsBefore[step] + alive(step);
+    }
+  }
+
+  /** How many sequences have this step; they are the first of {@link #order}. */
+  private int alive(int step) {
+    // Sorting leaves in place of each start how many sequences are at least so long.
+    return starts[time - 1 - step];
   }
 
   private void listPairs(long input) {
@@ -227,23 +248,28 @@ final class RecurrentTrainingRun implements AutoCloseable {
     pairInputGradient = grown(pairInputGradient, most);
     long gradient = SimdTraining.address(layer.inputGradient);
     pairs = 0;
-    for (int t = 0; t < time; t++) {
-      for (int b = 0; b < batch; b++) {
-        if (t < length[b]) {
-          long at = (t * layer.call.inputTimeStride + b * layer.call.inputRowStride) * Float.BYTES;
-          pairKept[pairs] = keptRow(t, b);
-          pairExtra[pairs] = keptRow(t, b) + extra;
-          pairInput[pairs] = input + at;
-          pairInputGradient[pairs] = gradient + at;
-          pairBefore[pairs] = before(b, layer.call.reverse ? length[b] - 1 - t : t);
-          pairs++;
-        }
+    for (int step = 0; step < time; step++) {
+      for (int rank = 0; rank < alive(step); rank++) {
+        int b = order[rank];
+        long t = timeOf(b, step);
+        long at = (t * layer.call.inputTimeStride + b * layer.call.inputRowStride) * Float.BYTES;
+        pairKept[pairs] = keptRow(step, rank);
+        pairExtra[pairs] = keptRow(step, rank) + extra;
+        pairInput[pairs] = input + at;
+        pairInputGradient[pairs] = gradient + at;
+        pairBefore[pairs] = before(b, step);
+        pairs++;
       }
     }
   }
 
-  private long keptRow(long t, int sequence) {
-    return kept + (t * batch + sequence) * keptBytes;
+  /**
+   * Where what is kept of a step of a sequence lies.
+   *
+   * @param rank the sequence's place in {@link #order}
+   */
+  private long keptRow(int step, int rank) {
+    return kept + (rowsBefore[step] + rank) * keptBytes;
   }
 
   private long timeOf(int sequence, int step) {
@@ -269,13 +295,9 @@ final class RecurrentTrainingRun implements AutoCloseable {
     return order[part + row * parts];
   }
 
-  /** How many of the first {@code rows} sequences still have this step. */
-  private int alive(int part, int rows, int step) {
-    int alive = rows;
-    while (alive > 0 && length[sequence(part, alive - 1)] <= step) {
-      alive--;
-    }
-    return alive;
+  /** How many of a worker's sequences have this step. */
+  private int alive(int part, int step) {
+    return (alive(step) - part + parts - 1) / parts;
   }
 
   private void pack(int part) {
@@ -392,10 +414,9 @@ final class RecurrentTrainingRun implements AutoCloseable {
       Floats.fill(h + row * rowBytes, 0, groups * LANES, 0);
       Floats.copy(before(sequence(part, row), 0), h + row * rowBytes, hidden);
     }
-    int active = rows;
     int steps = rows == 0 ? 0 : length[sequence(part, 0)];
     for (int step = 0; step < steps; step++) {
-      active = alive(part, active, step);
+      int active = alive(part, step);
       left(own, part, active, h, masked);
       int atOnce = groupsAtOnce(active);
       long zStride = zStride(active);
@@ -445,50 +466,56 @@ final class RecurrentTrainingRun implements AutoCloseable {
     }
   }
 
-  /** From the products of one row to its gates and states, for some groups of units. */
+  /**
+   * From the products of one row to its gates and states, for some groups of units. The gates take
+   * the place of the input's products.
+   */
   private void finish(int part, int row, int step, int group, int some, long hRow, long z) {
-    int b = sequence(part, row);
-    long columns = (long) group * gates * BYTES;
-    long unit = (long) group * BYTES;
-    long keptRow = keptRow(timeOf(b, step), b);
-    long xs = keptRow + columns;
-    long h = hRow + unit;
+    int rank = part + row * parts;
     int width = gates * BYTES;
+    long columns = (long) group * width;
+    long unit = (long) group * BYTES;
+    long keptRow = keptRow(step, rank);
+    long at = keptRow + columns;
+    long inner = keptRow + extra + unit;
+    long h = hRow + unit;
     switch (cell) {
-      case RNN -> Gates.tanh(h, 0, BYTES, z, 0, xs, 0, bias + columns, 1, some, width, width);
+      case RNN -> Gates.tanh(h, 0, BYTES, z, 0, at, 0, bias + columns, 1, some, width, width);
       case LSTM -> {
-        for (int gate = 0; gate < 3; gate++) {
-          int at = gate * BYTES;
-          Gates.sigmoid(z + at, 0, width, xs + at, 0, bias + columns + at, 1, some, width);
-        }
-        int at = 3 * BYTES;
+        sigmoids(3, at, z, bias + columns, some);
+        int g = 3 * BYTES;
         Gates.tanh(
-            z + at, 0, width, z + at, 0, xs + at, 0, bias + columns + at, 1, some, width, width);
-        long c = keptRow + extra + unit;
-        TrainingPasses.lstmKeep(z, xs, cellBefore(b, step) + unit, c, some);
-        Activations.apply(Activation.TANH, c, 0, h, 0, 1, some);
-        TrainingPasses.lstmOutput(z, h, some);
+            at + g, 0, width, z + g, 0, at + g, 0, bias + columns + g, 1, some, width, width);
+        TrainingPasses.lstmState(at, cellBefore(rank, step) + unit, inner, some);
+        Activations.apply(Activation.TANH, inner, 0, h, 0, 1, some);
+        TrainingPasses.lstmOutput(at, h, some);
       }
       case GRU -> {
-        for (int gate = 0; gate < 2; gate++) {
-          int at = gate * BYTES;
-          Gates.sigmoid(z + at, 0, width, xs + at, 0, bias + columns + at, 1, some, width);
-        }
-        TrainingPasses.gruInner(
-            z, xs, bias + columns, resetBias + unit, keptRow + extra + unit, some);
-        long n = z + 2L * BYTES;
-        Activations.apply(Activation.TANH, n, width, n, width, some, 1);
-        TrainingPasses.gruKeep(z, xs, h, some);
+        sigmoids(2, at, z, bias + columns, some);
+        Gates.gruResetAfterKept(z, at, bias + columns, resetBias + unit, inner, h, some);
       }
     }
   }
 
-  /** Where the cell state before a step lies, filled up to whole vectors. */
-  private long cellBefore(int sequence, int step) {
-    if (step > 0) {
-      return keptRow(timeOf(sequence, step - 1), sequence) + extra;
+  /** The first gates of one row, in the place of the input's products. */
+  private void sigmoids(int count, long kept, long z, long bias, int some) {
+    int width = gates * BYTES;
+    for (int gate = 0; gate < count; gate++) {
+      int at = gate * BYTES;
+      Gates.sigmoid(kept + at, 0, width, z + at, 0, bias + at, 1, some, width);
     }
-    return initialCell == 0 ? zeros : initialCells + sequence * rowBytes;
+  }
+
+  /**
+   * Where the cell state before a step lies, filled up to whole vectors.
+   *
+   * @param rank the sequence's place in {@link #order}
+   */
+  private long cellBefore(int rank, int step) {
+    if (step > 0) {
+      return keptRow(step - 1, rank) + extra;
+    }
+    return initialCell == 0 ? zeros : initialCells + rank * rowBytes;
   }
 
   /** GRU with the reset before the product: all that follows the products of z and r. */
@@ -496,40 +523,22 @@ final class RecurrentTrainingRun implements AutoCloseable {
       Scratch own, int part, int active, int step, long h, long masked, long z, long zStride) {
     int width = gates * BYTES;
     for (int row = 0; row < active; row++) {
-      int b = sequence(part, row);
-      long keptRow = keptRow(timeOf(b, step), b);
-      long zRow = z + row * zStride;
-      for (int gate = 0; gate < 2; gate++) {
-        int at = gate * BYTES;
-        Gates.sigmoid(zRow + at, 0, width, keptRow + at, 0, bias + at, 1, groups, width);
-      }
+      long keptRow = keptRow(step, part + row * parts);
+      sigmoids(2, keptRow, z + row * zStride, bias, groups);
       long from = (mask != 0 ? masked : h) + row * rowBytes;
-      TrainingPasses.gruReset(zRow, width, from, keptRow + extra, groups);
+      TrainingPasses.gruReset(keptRow, width, from, keptRow + extra, groups);
       own.rows[row] = keptRow + extra;
     }
     StepPanels.interleave(own.left, own.rows, 0, active, innerOf, 0, hidden);
-    long n = z + active * zStride;
-    long nStride = productStride();
-    multiply(own.left, active, candidate, 0, candidate.count, n, nStride);
+    long product = z + active * zStride;
+    long productStride = productStride();
+    multiply(own.left, active, candidate, 0, candidate.count, product, productStride);
     for (int row = 0; row < active; row++) {
-      int b = sequence(part, row);
-      long keptRow = keptRow(timeOf(b, step), b);
-      long zRow = z + row * zStride;
-      int at = 2 * BYTES;
-      Gates.tanh(
-          zRow + at,
-          0,
-          width,
-          n + row * nStride,
-          0,
-          keptRow + at,
-          0,
-          bias + at,
-          1,
-          groups,
-          BYTES,
-          width);
-      TrainingPasses.gruKeep(zRow, keptRow, h + row * rowBytes, groups);
+      long keptRow = keptRow(step, part + row * parts);
+      long n = keptRow + 2L * BYTES;
+      long zRow = product + row * productStride;
+      Gates.tanh(n, 0, width, zRow, 0, n, 0, bias + 2L * BYTES, 1, groups, BYTES, width);
+      TrainingPasses.gruState(keptRow, h + row * rowBytes, groups);
     }
   }
 
@@ -547,7 +556,7 @@ final class RecurrentTrainingRun implements AutoCloseable {
         Floats.copy(before(b, length[b]), finalHidden + at, hidden);
       }
       if (finalCell != 0) {
-        Floats.copy(cellBefore(b, length[b]), finalCell + at, hidden);
+        Floats.copy(cellBefore(part + row * parts, length[b]), finalCell + at, hidden);
       }
     }
   }
@@ -592,14 +601,12 @@ final class RecurrentTrainingRun implements AutoCloseable {
   /** h' times its mask for all steps, which the gradient of the recurrent weights needs. */
   private void maskStates() {
     int pair = 0;
-    for (int t = 0; t < time; t++) {
-      for (int b = 0; b < batch; b++) {
-        if (t < length[b]) {
-          long to = maskedRows + pair * rowBytes;
-          TrainingPasses.multiply(
-              to, pairBefore[pair], mask + (long) b * hidden * Float.BYTES, hidden);
-          pairBefore[pair++] = to;
-        }
+    for (int step = 0; step < time; step++) {
+      for (int rank = 0; rank < alive(step); rank++) {
+        long to = maskedRows + pair * rowBytes;
+        TrainingPasses.multiply(
+            to, pairBefore[pair], mask + (long) order[rank] * hidden * Float.BYTES, hidden);
+        pairBefore[pair++] = to;
       }
     }
   }
@@ -628,16 +635,17 @@ final class RecurrentTrainingRun implements AutoCloseable {
     long initialGradient = SimdTraining.address(layer.initialHiddenGradient);
     int steps = rows == 0 ? 0 : length[sequence(part, 0)];
     for (int step = steps - 1; step >= 0; step--) {
-      int active = alive(part, rows, step);
+      int active = alive(part, step);
       for (int row = 0; row < active; row++) {
-        int b = sequence(part, row);
-        long t = timeOf(b, step);
+        int rank = part + row * parts;
+        int b = order[rank];
         long dhRow = dh + row * rowBytes;
         if (given != 0) {
-          TrainingPasses.add(dhRow, given + t * outputTime + b * outputRow, hidden);
+          long at = given + timeOf(b, step) * outputTime + b * outputRow;
+          TrainingPasses.add(dhRow, at, hidden);
         }
-        backRow(b, step, keptRow(t, b), dhRow, dc + row * rowBytes, squashed, before);
-        own.rows[row] = keptRow(t, b);
+        backRow(rank, step, dhRow, dc + row * rowBytes, squashed, before);
+        own.rows[row] = keptRow(step, rank);
       }
       if (resetBefore) {
         resetBack(own, part, active, step, dh, before, z, stride);
@@ -672,8 +680,9 @@ final class RecurrentTrainingRun implements AutoCloseable {
   }
 
   /** The gates of one row, back. */
-  private void backRow(
-      int b, int step, long keptRow, long dh, long dc, long squashed, long before) {
+  private void backRow(int rank, int step, long dh, long dc, long squashed, long before) {
+    int b = order[rank];
+    long keptRow = keptRow(step, rank);
     switch (cell) {
       case RNN -> {
         Floats.fill(squashed, hidden, groups * LANES, 0);
@@ -683,7 +692,7 @@ final class RecurrentTrainingRun implements AutoCloseable {
       }
       case LSTM -> {
         Activations.apply(Activation.TANH, keptRow + extra, 0, squashed, 0, 1, groups);
-        TrainingPasses.lstmBack(keptRow, squashed, cellBefore(b, step), dh, dc, groups);
+        TrainingPasses.lstmBack(keptRow, squashed, cellBefore(rank, step), dh, dc, groups);
         Floats.fill(dh, 0, groups * LANES, 0);
       }
       case GRU -> {

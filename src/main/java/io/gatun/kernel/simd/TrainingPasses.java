@@ -53,22 +53,14 @@ final class TrainingPasses {
     }
   }
 
-  /**
-   * LSTM, once the gates i, o, f, g are what they are: they are kept, and {@code c = f c' + i g}.
-   */
-  static void lstmKeep(long z, long kept, long before, long c, int groups) {
+  /** LSTM, once the gates i, o, f, g are kept: {@code c = f c' + i g}. */
+  static void lstmState(long kept, long before, long c, int groups) {
     for (int i = 0; i < groups; i++) {
-      long at = (long) i * (4L * BYTES);
-      FloatVector in = FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at, ORDER);
-      FloatVector out = FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + BYTES, ORDER);
-      FloatVector forget =
-          FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + 2L * BYTES, ORDER);
+      long at = kept + (long) i * (4L * BYTES);
+      FloatVector in = FloatVector.fromMemorySegment(SPECIES, MEMORY, at, ORDER);
+      FloatVector forget = FloatVector.fromMemorySegment(SPECIES, MEMORY, at + 2L * BYTES, ORDER);
       FloatVector candidate =
-          FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + 3L * BYTES, ORDER);
-      VECTOR.cast(in).intoMemorySegment(MEMORY, kept + at, ORDER);
-      VECTOR.cast(out).intoMemorySegment(MEMORY, kept + at + BYTES, ORDER);
-      VECTOR.cast(forget).intoMemorySegment(MEMORY, kept + at + 2L * BYTES, ORDER);
-      VECTOR.cast(candidate).intoMemorySegment(MEMORY, kept + at + 3L * BYTES, ORDER);
+          FloatVector.fromMemorySegment(SPECIES, MEMORY, at + 3L * BYTES, ORDER);
       VECTOR
           .cast(
               forget.fma(
@@ -79,7 +71,7 @@ final class TrainingPasses {
   }
 
   /** LSTM: {@code h = o h}, where h is tanh(c) so far. */
-  static void lstmOutput(long z, long h, int groups) {
+  static void lstmOutput(long kept, long h, int groups) {
     for (int i = 0; i < groups; i++) {
       long at = h + (long) i * BYTES;
       VECTOR
@@ -87,7 +79,7 @@ final class TrainingPasses {
               FloatVector.fromMemorySegment(SPECIES, MEMORY, at, ORDER)
                   .mul(
                       FloatVector.fromMemorySegment(
-                          SPECIES, MEMORY, z + (long) i * (4L * BYTES) + BYTES, ORDER)))
+                          SPECIES, MEMORY, kept + (long) i * (4L * BYTES) + BYTES, ORDER)))
           .intoMemorySegment(MEMORY, at, ORDER);
     }
   }
@@ -128,50 +120,18 @@ final class TrainingPasses {
     }
   }
 
-  /**
-   * GRU with the reset after the product: {@code u = zn + rn} is kept and {@code xn + bn + r u}
-   * takes its place in z.
-   *
-   * @param xs per group the input's products z, r, n; of n it is taken
-   * @param bias likewise
-   */
-  static void gruInner(long z, long xs, long bias, long resetBias, long u, int groups) {
+  /** GRU, once the gates z, r, n are kept: {@code h = n + z (h − n)}. */
+  static void gruState(long kept, long h, int groups) {
     for (int i = 0; i < groups; i++) {
-      long at = (long) i * (3L * BYTES);
-      long unit = (long) i * BYTES;
-      FloatVector inner =
-          FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + 2L * BYTES, ORDER)
-              .add(FloatVector.fromMemorySegment(SPECIES, MEMORY, resetBias + unit, ORDER));
-      VECTOR.cast(inner).intoMemorySegment(MEMORY, u + unit, ORDER);
+      long at = kept + (long) i * (3L * BYTES);
+      long unit = h + (long) i * BYTES;
+      FloatVector n = FloatVector.fromMemorySegment(SPECIES, MEMORY, at + 2L * BYTES, ORDER);
       VECTOR
           .cast(
-              FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + BYTES, ORDER)
-                  .fma(
-                      inner,
-                      FloatVector.fromMemorySegment(SPECIES, MEMORY, xs + at + 2L * BYTES, ORDER)
-                          .add(
-                              FloatVector.fromMemorySegment(
-                                  SPECIES, MEMORY, bias + at + 2L * BYTES, ORDER))))
-          .intoMemorySegment(MEMORY, z + at + 2L * BYTES, ORDER);
-    }
-  }
-
-  /** GRU, once the gates z, r, n are what they are: kept, and {@code h = n + z (h − n)}. */
-  static void gruKeep(long z, long kept, long h, int groups) {
-    for (int i = 0; i < groups; i++) {
-      long at = (long) i * (3L * BYTES);
-      long unit = (long) i * BYTES;
-      FloatVector update = FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at, ORDER);
-      FloatVector n = FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + 2L * BYTES, ORDER);
-      VECTOR.cast(update).intoMemorySegment(MEMORY, kept + at, ORDER);
-      VECTOR
-          .cast(FloatVector.fromMemorySegment(SPECIES, MEMORY, z + at + BYTES, ORDER))
-          .intoMemorySegment(MEMORY, kept + at + BYTES, ORDER);
-      VECTOR.cast(n).intoMemorySegment(MEMORY, kept + at + 2L * BYTES, ORDER);
-      VECTOR
-          .cast(
-              FloatVector.fromMemorySegment(SPECIES, MEMORY, h + unit, ORDER).sub(n).fma(update, n))
-          .intoMemorySegment(MEMORY, h + unit, ORDER);
+              FloatVector.fromMemorySegment(SPECIES, MEMORY, unit, ORDER)
+                  .sub(n)
+                  .fma(FloatVector.fromMemorySegment(SPECIES, MEMORY, at, ORDER), n))
+          .intoMemorySegment(MEMORY, unit, ORDER);
     }
   }
 
