@@ -3,6 +3,8 @@ package io.gatun.jmh;
 import io.gatun.batch.Translator;
 import io.gatun.format.Model;
 import io.gatun.format.ModelFolder;
+import io.gatun.jmh.peer.Peer;
+import io.gatun.kernel.Devices;
 import io.gatun.kernel.Workers;
 import io.gatun.sequence.GenerationOptions;
 import io.gatun.sequence.Generator;
@@ -64,7 +66,7 @@ public class Generation {
   public void open() throws IOException {
     files = new SampleModel(vocabulary);
     model = ModelFolder.open(files.folder());
-    translator = Translator.of(model);
+    translator = Translator.of(model, Devices.open(Peer.PROCESSOR));
     workers = new Workers(threads);
     generator = translator.network().newGenerator(workers);
     options =

@@ -3,6 +3,8 @@ package io.gatun.jmh;
 import io.gatun.batch.Translator;
 import io.gatun.format.Model;
 import io.gatun.format.ModelFolder;
+import io.gatun.jmh.peer.Peer;
+import io.gatun.kernel.Devices;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -51,7 +53,7 @@ public class Loading {
   @Benchmark
   public int pack() throws IOException {
     try (Model model = ModelFolder.open(files.folder());
-        Translator translator = Translator.of(model)) {
+        Translator translator = Translator.of(model, Devices.open(Peer.PROCESSOR))) {
       return translator.network().vocabulary();
     }
   }

@@ -196,7 +196,7 @@ public final class Comparison {
         Runtime.getRuntime().availableProcessors(),
         System.getProperty("java.vm.name"),
         System.getProperty("java.vm.version"),
-        Devices.best().description());
+        Devices.open(Peer.PROCESSOR).description());
     print("Flags of the JVM: `%s`.%n", String.join(" ", flags()));
     print("Beside it: %s.%n%n", String.join(", ", peers));
   }
@@ -560,7 +560,7 @@ public final class Comparison {
       json.writeStringField("processor", processor());
       json.writeNumberField("processors", Runtime.getRuntime().availableProcessors());
       json.writeStringField("java", System.getProperty("java.vm.version"));
-      json.writeStringField("device", Devices.best().description());
+      json.writeStringField("device", Devices.open(Peer.PROCESSOR).description());
       json.writeObjectFieldStart("peakGigaflops");
       for (Map.Entry<Integer, Double> peak : peaks.entrySet()) {
         json.writeNumberField(peak.getKey().toString(), peak.getValue());

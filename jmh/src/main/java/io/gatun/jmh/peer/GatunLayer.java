@@ -34,7 +34,7 @@ public final class GatunLayer implements Peer<LayerProblem> {
   @Override
   public void prepare(LayerProblem problem, int threads) {
     workers = new Workers(threads);
-    plan = Plan.on(Devices.best(), format, problem.graph(arena), "Y");
+    plan = Plan.on(Devices.open(Peer.PROCESSOR), format, problem.graph(arena), "Y");
     run = plan.newExecution(workers);
     run.input("x", problem.input(arena));
     if (problem.lengths() != null) {

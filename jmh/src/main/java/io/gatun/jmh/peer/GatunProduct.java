@@ -32,7 +32,7 @@ public final class GatunProduct implements Peer<ProductProblem> {
   @Override
   public void prepare(ProductProblem given, int threads) {
     problem = given;
-    Device device = Devices.best();
+    Device device = Devices.open(Peer.PROCESSOR);
     workers = new Workers(threads);
     kernels = device.open(workers);
     packed = device.pack(Tensor.ofFloats(arena, given.b(), given.inner(), given.columns()), null);

@@ -67,7 +67,7 @@ final class GatunTraining implements Peer<TrainingProblem> {
     Gradients all = Gradients.of(network.graph(), TrainingProblem.LOSS, constants);
     workers = new Workers(threads);
     opened.add(workers);
-    Plan plan = Plan.on(Devices.best(), all.graph());
+    Plan plan = Plan.on(Devices.open(Peer.PROCESSOR), all.graph());
     opened.add(plan);
     kernels = plan.device().open(workers);
     opened.add(kernels);

@@ -10,6 +10,7 @@ import io.gatun.batch.LineWriter;
 import io.gatun.batch.Translator;
 import io.gatun.format.Model;
 import io.gatun.format.ModelFolder;
+import io.gatun.kernel.Devices;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -125,7 +126,7 @@ public final class GenerationSideBySide {
   }
 
   private void compare(int beam) throws IOException, OrtException, InterruptedException {
-    try (Translator translator = Translator.of(model)) {
+    try (Translator translator = Translator.of(model, Devices.open(Peer.PROCESSOR))) {
       int programs = 0;
       int batch = 0;
       double fastest = 0;

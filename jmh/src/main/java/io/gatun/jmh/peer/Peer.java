@@ -7,6 +7,11 @@ package io.gatun.jmh.peer;
  * @param <P> the kind of problem, {@link LayerProblem} or {@link ProductProblem}
  */
 public interface Peer<P> extends AutoCloseable {
+  /**
+   * The device on which Gatun competes: the others compute on the processor, whatever else is
+   * there.
+   */
+  String PROCESSOR = "simd";
 
   /** What it is called in tables. */
   String name();
