@@ -199,8 +199,22 @@ public final class ModelDraft {
       Path folder, Map<String, Tensor> parameters, DType type, Map<String, String> metadata)
       throws IOException {
     Files.createDirectories(folder);
-    List<Path> old = new ArrayList<>();
-    Path weightsFile = free(folder, "weights", ".safetensors", old);
+    Names names = new Names(folder);
+    List<Path> unused = names.fresh;
+    try {
+      write(names, parameters, type, metadata);
+      unused = names.old;
+    } finally {
+      for (Path each : unused) {
+        Files.deleteIfExists(each);
+      }
+    }
+  }
+
+  private void write(
+      Names names, Map<String, Tensor> parameters, DType type, Map<String, String> metadata)
+      throws IOException {
+    Path weightsFile = names.free("weights", ".safetensors");
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("format", ModelFolder.FORMAT);
     for (String key : List.of("name", "kind", "description", "license", "origin")) {
@@ -214,13 +228,13 @@ public final class ModelDraft {
     fileOfWeights.put("convention", "onnx");
     json.put("weights", fileOfWeights);
     if (source != null) {
-      json.put("source", text(source, folder, "source", old));
+      json.put("source", text(source, names, "source"));
     }
     if (target != null) {
-      json.put("target", text(target, folder, "target", old));
+      json.put("target", text(target, names, "target"));
     }
     if (labels != null) {
-      json.put("labels", Map.of("vocabulary", vocabulary(labels, folder, "labels", old)));
+      json.put("labels", Map.of("vocabulary", vocabulary(labels, names, "labels")));
     }
     for (String network : List.of("encoder", "decoder", "network")) {
       if (config.members().containsKey(network)) {
@@ -245,10 +259,7 @@ public final class ModelDraft {
           });
       Safetensors.write(weightsFile, tensors, metadata);
     }
-    write(folder.resolve(ModelFolder.MODEL_FILE), JsonText.of(json));
-    for (Path each : old) {
-      Files.deleteIfExists(each);
-    }
+    write(names.folder.resolve(ModelFolder.MODEL_FILE), JsonText.of(json));
   }
 
   private static void write(Path file, String text) throws IOException {
@@ -258,16 +269,35 @@ public final class ModelDraft {
     }
   }
 
-  /** A name that the model which is there now does not use; its own is kept until the end. */
-  private static Path free(Path folder, String stem, String extension, List<Path> old) {
-    Path first = folder.resolve(stem + extension);
-    Path second = folder.resolve(stem + "-2" + extension);
-    boolean taken = Files.exists(first) && Files.exists(folder.resolve(ModelFolder.MODEL_FILE));
-    old.add(taken ? first : second);
-    return taken ? second : first;
+  /** The names of a model's files in its folder. */
+  private static final class Names {
+    private final Path folder;
+
+    /** What the model that is there now has under these names; of no use once it is replaced. */
+    private final List<Path> old = new ArrayList<>();
+
+    /** What nobody needs if it is not replaced after all. */
+    private final List<Path> fresh = new ArrayList<>();
+
+    Names(Path folder) {
+      this.folder = folder;
+    }
+
+    /** A name that the model which is there now does not use. */
+    Path free(String stem, String extension) {
+      Path first = folder.resolve(stem + extension);
+      Path second = folder.resolve(stem + "-2" + extension);
+      boolean taken = Files.exists(first) && Files.exists(folder.resolve(ModelFolder.MODEL_FILE));
+      old.add(taken ? first : second);
+      Path free = taken ? second : first;
+      if (!Files.exists(free)) {
+        fresh.add(free);
+      }
+      return free;
+    }
   }
 
-  private static Map<String, Object> text(TextCodec codec, Path folder, String stem, List<Path> old)
+  private static Map<String, Object> text(TextCodec codec, Names names, String stem)
       throws IOException {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("tokens", codec.tokens().label());
@@ -275,7 +305,7 @@ public final class ModelDraft {
       json.put("lowercase", true);
     }
     json.put("separator", codec.separator());
-    json.put("vocabulary", vocabulary(codec.vocabulary(), folder, stem, old));
+    json.put("vocabulary", vocabulary(codec.vocabulary(), names, stem));
     Vocabulary symbols = codec.vocabulary();
     codec.pad().ifPresent(id -> json.put("pad", symbols.symbol(id)));
     codec.unknown().ifPresent(id -> json.put("unknown", symbols.symbol(id)));
@@ -284,13 +314,13 @@ public final class ModelDraft {
     return json;
   }
 
-  private static Object vocabulary(Vocabulary symbols, Path folder, String stem, List<Path> old)
+  private static Object vocabulary(Vocabulary symbols, Names names, String stem)
       throws IOException {
     boolean lines = symbols.symbols().stream().noneMatch(each -> each.matches("(?s).*[\r\n].*"));
     if (symbols.size() <= INLINE_SYMBOLS || !lines) {
       return symbols.symbols();
     }
-    Path file = free(folder, stem, ".txt", old);
+    Path file = names.free(stem, ".txt");
     write(file, String.join("\n", symbols.symbols()) + "\n");
     return Map.of("file", file.getFileName().toString());
   }

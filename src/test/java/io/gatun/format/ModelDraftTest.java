@@ -21,6 +21,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -256,6 +257,27 @@ class ModelDraftTest {
     assertTrue(e.getMessage().startsWith("rnn.R has NaN"), e.getMessage());
     try (Stream<Path> files = Files.list(folder)) {
       assertEquals(0, files.count());
+    }
+  }
+
+  @Test
+  void nothingIsLeftWhereTheModelFileCannotBeWritten() throws IOException {
+    Path inItsPlace = Files.createDirectory(folder.resolve(ModelFolder.MODEL_FILE));
+    ModelDraft draft =
+        ModelDraft.of(
+            Json.parse("draft", CLASSIFIER),
+            codec(),
+            null,
+            // So many that they are a file of their own.
+            Vocabulary.of(IntStream.range(0, 2000).mapToObj(i -> "class " + i).toList()),
+            arena,
+            3,
+            false,
+            (graph, scores) -> graph.alias("scores.of.training", scores));
+    assertThrows(
+        IOException.class, () -> draft.write(folder, draft.parameters(), DType.FLOAT32, Map.of()));
+    try (Stream<Path> files = Files.list(folder)) {
+      assertEquals(List.of(inItsPlace), files.toList());
     }
   }
 
