@@ -4,6 +4,7 @@ import static io.gatun.kernel.simd.Lanes.BYTES;
 import static io.gatun.kernel.simd.Lanes.LANES;
 
 import io.gatun.kernel.BinaryOperation;
+import io.gatun.kernel.Workers;
 
 /**
  * Functions of two operands, whose last axes are joined to one run in which each operand either
@@ -12,11 +13,24 @@ import io.gatun.kernel.BinaryOperation;
 final class BinaryRun {
   private static final int MOST_AXES = 16;
 
+  /** Elements of one part of a run that is shared. */
+  private static final int STRETCH = 1 << 16;
+
+  private final Workers workers;
+  private final Workers.Task stretch = (part, worker) -> stretch(part);
   private final long[] index = new long[MOST_AXES];
+  private BinaryOperation operation;
+  private long first;
+  private long second;
+  private long to;
   private int outer;
   private long run;
   private boolean repeatA;
   private boolean repeatB;
+
+  BinaryRun(Workers workers) {
+    this.workers = workers;
+  }
 
   /** Whether the operation on these shapes has a form here; plans it if so. */
   boolean plan(BinaryOperation operation, long[] aStrides, long[] bStrides, long[] extent) {
@@ -61,13 +75,21 @@ final class BinaryRun {
       long out,
       long[] extent,
       long splat) {
+    if (outer == 0 && run > 2 * STRETCH && !repeatA && !repeatB) {
+      this.operation = operation;
+      first = a;
+      second = b;
+      to = out;
+      workers.run((int) ((run + STRETCH - 1) / STRETCH), stretch);
+      return;
+    }
     java.util.Arrays.fill(index, 0, outer, 0);
     long aAt = 0;
     long bAt = 0;
-    long to = out;
+    long place = out;
     while (true) {
-      line(operation, a + aAt * Float.BYTES, b + bAt * Float.BYTES, to, (int) run, splat);
-      to += run * Float.BYTES;
+      line(operation, a + aAt * Float.BYTES, b + bAt * Float.BYTES, place, (int) run, splat);
+      place += run * Float.BYTES;
       int axis = outer - 1;
       while (axis >= 0) {
         aAt += aStrides[axis];
@@ -84,6 +106,14 @@ final class BinaryRun {
         return;
       }
     }
+  }
+
+  /** A part of a long run in which both operands go on. */
+  private void stretch(int part) {
+    long from = (long) part * STRETCH;
+    long at = from * Float.BYTES;
+    int count = (int) Math.min(STRETCH, run - from);
+    line(operation, first + at, second + at, to + at, count, 0);
   }
 
   private void line(BinaryOperation operation, long a, long b, long out, int count, long splat) {

@@ -14,7 +14,7 @@ import jdk.incubator.vector.FloatVector;
  * Adds up rows, column by column: the gradients of biases. Rows are added in blocks and the blocks'
  * sums then, in the order of the rows whatever the number of workers, which share the columns.
  */
-final class ColumnSums {
+final class ColumnSums implements AutoCloseable {
   private static final int BLOCK_ROWS = 64;
 
   /** Vectors of a share: a few cache lines. */
@@ -22,6 +22,7 @@ final class ColumnSums {
 
   private final Workers workers;
   private final Workers.Task task = (part, worker) -> share(part);
+  private final Scratch scratch = new Scratch();
   private long[] places = {};
   private long[] rows;
   private int count;
@@ -41,50 +42,37 @@ final class ColumnSums {
     this.vectors = vectors;
     boolean shared = (long) count * vectors >= 1 << 14;
     parts = shared ? Math.max(1, Math.min(workers.size(), vectors / LEAST_VECTORS)) : 1;
+    scratch.reserve(0, 0, Math.max(1, (long) vectors * BYTES));
     workers.run(parts, task);
   }
 
   private void share(int part) {
     int from = vectors * part / parts;
     int to = vectors * (part + 1) / parts;
-    for (int i = from; i + 1 < to; i += 2) {
-      two(rows, count, (long) i * BYTES, sums + (long) i * BYTES);
-    }
-    if ((to - from) % 2 == 1) {
-      one(rows, count, (long) (to - 1) * BYTES, sums + (long) (to - 1) * BYTES);
+    long at = (long) from * BYTES;
+    long block = scratch.address() + at;
+    int some = to - from;
+    Floats.fill(sums + at, 0, some * LANES, 0);
+    for (int first = 0; first < count; first += BLOCK_ROWS) {
+      Floats.fill(block, 0, some * LANES, 0);
+      addRows(block, rows, first, Math.min(count, first + BLOCK_ROWS), at, some);
+      TrainingPasses.addVectors(sums + at, block, some);
     }
   }
 
-  private static void one(long[] rows, int count, long at, long sums) {
-    FloatVector total = FloatVector.zero(SPECIES);
-    for (int first = 0; first < count; first += BLOCK_ROWS) {
-      int end = Math.min(count, first + BLOCK_ROWS);
-      FloatVector sum = FloatVector.zero(SPECIES);
-      for (int i = first; i < end; i++) {
-        sum = sum.add(FloatVector.fromMemorySegment(SPECIES, MEMORY, rows[i] + at, ORDER));
+  /** Row by row, as they lie in memory: their sums stay in the first cache. */
+  private static void addRows(long to, long[] rows, int first, int end, long at, int vectors) {
+    for (int row = first; row < end; row++) {
+      long from = rows[row] + at;
+      for (int i = 0; i < vectors; i++) {
+        long place = (long) i * BYTES;
+        VECTOR
+            .cast(
+                FloatVector.fromMemorySegment(SPECIES, MEMORY, to + place, ORDER)
+                    .add(FloatVector.fromMemorySegment(SPECIES, MEMORY, from + place, ORDER)))
+            .intoMemorySegment(MEMORY, to + place, ORDER);
       }
-      total = total.add(sum);
     }
-    VECTOR.cast(total).intoMemorySegment(MEMORY, sums, ORDER);
-  }
-
-  private static void two(long[] rows, int count, long at, long sums) {
-    FloatVector total = FloatVector.zero(SPECIES);
-    FloatVector next = FloatVector.zero(SPECIES);
-    for (int first = 0; first < count; first += BLOCK_ROWS) {
-      int end = Math.min(count, first + BLOCK_ROWS);
-      FloatVector sum = FloatVector.zero(SPECIES);
-      FloatVector other = FloatVector.zero(SPECIES);
-      for (int i = first; i < end; i++) {
-        long from = rows[i] + at;
-        sum = sum.add(FloatVector.fromMemorySegment(SPECIES, MEMORY, from, ORDER));
-        other = other.add(FloatVector.fromMemorySegment(SPECIES, MEMORY, from + BYTES, ORDER));
-      }
-      total = total.add(sum);
-      next = next.add(other);
-    }
-    VECTOR.cast(total).intoMemorySegment(MEMORY, sums, ORDER);
-    VECTOR.cast(next).intoMemorySegment(MEMORY, sums + BYTES, ORDER);
   }
 
   /** The sums over the middle axis of {@code [outer, count, columns]}. */
@@ -116,5 +104,10 @@ final class ColumnSums {
       total += sum;
     }
     return total;
+  }
+
+  @Override
+  public void close() {
+    scratch.close();
   }
 }

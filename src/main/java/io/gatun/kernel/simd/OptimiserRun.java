@@ -23,6 +23,14 @@ final class OptimiserRun implements Workers.Task {
   /** Elements of one part: five arrays of them stay within a core's second cache. */
   private static final int STRETCH = 1 << 14;
 
+  /** Elements whose squares are added up by one worker. */
+  private static final long SQUARES_STRETCH = (long) LANES << 16;
+
+  private static final int CHAINS = DoubleVector.SPECIES_PREFERRED.length();
+
+  private final Workers.Task squares = (part, worker) -> squares(part);
+  private double[] partial = {};
+  private long values;
   private OptimiserStep step;
   private long parameters;
   private long gradients;
@@ -185,18 +193,22 @@ final class OptimiserRun implements Workers.Task {
     Floats.put(parameters + at, 0, x * (decoupled ? kept() : 1) - mean * rate / root);
   }
 
-  /** Added up in float64, in as many chains as a vector has lanes, always in the same order. */
-  static double sumOfSquares(long values, long count) {
+  /**
+   * Added up in float64, in as many chains as a vector has lanes, stretch by stretch and always in
+   * the same order, whoever computes a stretch.
+   */
+  double sumOfSquares(Workers workers, long values, long count) {
     long whole = count / LANES * LANES;
+    int parts = Math.toIntExact(Math.ceilDiv(whole, SQUARES_STRETCH));
+    if (partial.length < parts * CHAINS) {
+      partial = new double[parts * CHAINS];
+    }
+    this.values = values;
+    this.count = whole;
+    workers.run(parts, squares);
     double sum = 0;
-    long stretch = (long) LANES << 16;
-    double[] partial = new double[DoubleVector.SPECIES_PREFERRED.length()];
-    for (long done = 0; done < whole; done += stretch) {
-      int vectors = (int) (Math.min(stretch, whole - done) / LANES);
-      squares(values + done * Float.BYTES, vectors, partial);
-      for (double each : partial) {
-        sum += each;
-      }
+    for (int i = 0; i < parts * CHAINS; i++) {
+      sum += partial[i];
     }
     for (long i = whole; i < count; i++) {
       double x = MEMORY.get(ValueLayout.JAVA_FLOAT_UNALIGNED, values + i * 4);
@@ -205,7 +217,13 @@ final class OptimiserRun implements Workers.Task {
     return sum;
   }
 
-  private static void squares(long values, int vectors, double[] partial) {
+  private void squares(int part) {
+    long from = part * SQUARES_STRETCH;
+    int vectors = (int) (Math.min(SQUARES_STRETCH, count - from) / LANES);
+    squares(values + from * Float.BYTES, vectors, partial, part * CHAINS);
+  }
+
+  private static void squares(long values, int vectors, double[] partial, int at) {
     DoubleVector low = DoubleVector.zero(DoubleVector.SPECIES_PREFERRED);
     DoubleVector high = DoubleVector.zero(DoubleVector.SPECIES_PREFERRED);
     for (int i = 0; i < vectors; i++) {
@@ -217,6 +235,6 @@ final class OptimiserRun implements Workers.Task {
       low = a.fma(a, low);
       high = b.fma(b, high);
     }
-    low.add(high).intoArray(partial, 0);
+    low.add(high).intoArray(partial, at);
   }
 }

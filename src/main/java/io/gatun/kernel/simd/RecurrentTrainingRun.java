@@ -873,6 +873,7 @@ final class RecurrentTrainingRun implements AutoCloseable {
   public void close() {
     looped.close();
     candidate.close();
+    columnSums.close();
     shared.close();
     for (Scratch each : scratch) {
       each.close();

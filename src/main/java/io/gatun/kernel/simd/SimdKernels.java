@@ -51,11 +51,12 @@ final class SimdKernels extends ScalarKernels {
   private final ConvolutionRun convolution;
   private final PlaceRun places;
   private final ChannelRun channels;
-  private final BinaryRun binary = new BinaryRun();
+  private final BinaryRun binary;
   private final OptimiserRun optimiser = new OptimiserRun();
 
   SimdKernels(SimdDevice device, Workers workers) {
     super(device, workers);
+    binary = new BinaryRun(workers);
     columnSums = new ColumnSums(workers);
     scratch = new Scratch[workers.size()];
     for (int i = 0; i < scratch.length; i++) {
@@ -585,6 +586,7 @@ final class SimdKernels extends ScalarKernels {
     for (Scratch each : scratch) {
       each.close();
     }
+    columnSums.close();
     if (training != null) {
       training.close();
     }
@@ -596,7 +598,7 @@ final class SimdKernels extends ScalarKernels {
   @Override
   public double sumOfSquares(Region values, long count) {
     checkElementwise(values, values, count);
-    return OptimiserRun.sumOfSquares(address(values), count);
+    return optimiser.sumOfSquares(workers, address(values), count);
   }
 
   @Override
