@@ -30,6 +30,9 @@ final class EmbeddedRun implements Workers.Task {
   /** Fewer sequences than these are not worth another worker. */
   private static final int LEAST_SEQUENCES = 4;
 
+  /** Rows of a part from which on it is cut in whole tiles. */
+  private static final int LEAST_EVEN = 4 * Lanes.TILE_ROWS;
+
   private static final int NONE = -1;
 
   private final Workers workers;
@@ -186,7 +189,7 @@ final class EmbeddedRun implements Workers.Task {
 
   /** Cuts the sorted sequences into parts. */
   private void divide() {
-    int limit = shared ? MOST_SHARED_SEQUENCES : MOST_SEQUENCES;
+    int limit = shared ? MOST_SHARED_SEQUENCES : Math.min(MOST_SEQUENCES, layer.rowsAtOnce());
     int useful = Math.max(1, Math.min(scratch.length, batch / LEAST_SEQUENCES));
     int least = ((batch + limit - 1) / limit + useful - 1) / useful * useful;
     long all = 0;
@@ -200,6 +203,15 @@ final class EmbeddedRun implements Workers.Task {
     parts = 0;
     most = 0;
     bounds[0] = 0;
+    if (inOrder) {
+      // All of a length: whole tiles, but where there are few rows rather the same for each worker.
+      most = (batch + least - 1) / least;
+      most = most < LEAST_EVEN ? most : Product.evenRows(batch, most);
+      for (int from = 0; from < batch; from += most) {
+        bounds[++parts] = Math.min(batch, from + most);
+      }
+      return;
+    }
     long waiting = 0;
     for (int i = 0; i < batch; i++) {
       waiting += length[order[i]] + 1;

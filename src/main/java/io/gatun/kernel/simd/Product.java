@@ -42,6 +42,18 @@ final class Product {
     return (left + tiles - 1) / tiles;
   }
 
+  /**
+   * Into how many rows each, in whole tiles, rows are cut evenly so that none has more than that.
+   */
+  static int evenRows(int rows, int most) {
+    if (rows <= most) {
+      return rows;
+    }
+    int blocks = (rows + most - 1) / most;
+    int even = (rows + blocks - 1) / blocks;
+    return (even + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
+  }
+
   /** How high the tiles of so many rows are: bit {@code h} − 1 for those of h rows. */
   static int tileHeights(int rows) {
     int heights = 0;

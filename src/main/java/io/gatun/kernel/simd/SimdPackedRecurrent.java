@@ -65,6 +65,11 @@ abstract class SimdPackedRecurrent implements PackedRecurrent {
     return (long) groups * BYTES;
   }
 
+  /** How many rows a step takes through all weights at a time. */
+  int rowsAtOnce() {
+    return Integer.MAX_VALUE;
+  }
+
   /** Elements of the interleaved left sides a step of so many rows needs. */
   abstract long leftSize(int rows);
 

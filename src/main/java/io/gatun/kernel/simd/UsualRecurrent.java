@@ -29,6 +29,16 @@ final class UsualRecurrent extends SimdPackedRecurrent {
    */
   private static final int GATE_ROWS = 16;
 
+  /**
+   * Rows of a step that are taken through all groups of units before the next are, where weights
+   * are small enough to come by that often: products of many groups then fit into a run, and gates
+   * are formed in long loops instead of two vectors a row at a time.
+   */
+  private static final int BLOCK_ROWS = 48;
+
+  /** Weights that come by for every block of rows: what the second and third caches hold. */
+  private static final long BLOCK_BYTES = 2 << 20;
+
   /** Steps with fewer multiplications are not worth waking another thread. */
   private static final long LEAST_SHARED = 1 << 20;
 
@@ -142,8 +152,28 @@ final class UsualRecurrent extends SimdPackedRecurrent {
       stepAfterReset(0, groups, left, rows, h, scratch, z, xs);
       return;
     }
-    Product.interleave(left, h, hiddenStride(), rows, recurrent.inner);
-    stepGroups(0, groups, left, rows, h, c, scratch, xs);
+    int most = Product.evenRows(rows, rowsAtOnce());
+    for (int row = 0; row < rows; row += most) {
+      int some = Math.min(most, rows - row);
+      long from = h + row * hiddenStride();
+      Product.interleave(left, from, hiddenStride(), some, recurrent.inner);
+      stepGroups(
+          0,
+          groups,
+          left,
+          some,
+          from,
+          c + row * cellStride(),
+          scratch,
+          xs + (long) row * input.vectors * BYTES);
+    }
+  }
+
+  @Override
+  int rowsAtOnce() {
+    return candidate == null && format == WeightFormat.FLOAT32 && recurrent.bytes() <= BLOCK_BYTES
+        ? BLOCK_ROWS
+        : Integer.MAX_VALUE;
   }
 
   @Override
