@@ -62,7 +62,7 @@ record TrainingProblem(
 
   /**
    * The network of examples/pronunciation, as its configuration trains it: an encoder–decoder with
-   * attention. A batch of words of eight letters and seven phonemes, as many as fill its tokens.
+   * attention. A batch of words of eight letters and seven phonemes.
    */
   static TrainingProblem pronunciation(Path config, int batch, boolean dropout) {
     String name = "pronunciation, " + batch + " words";
