@@ -469,8 +469,10 @@ public final class Trainer implements AutoCloseable {
       figure = metrics.get(metric);
     }
     boolean more = limit > 0 && List.of("accuracy", "macro_f1", "bleu", "chrf").contains(metric);
-    boolean better = Double.isNaN(state.best) || (more ? figure > state.best : figure < state.best);
-    if (better) {
+    // What is written is a mean where there is one: a state from before does not compete with it.
+    boolean replaced = state.averaged > 0 && state.bestStep <= state.step - state.averaged;
+    boolean better = more ? figure > state.best : figure < state.best;
+    if (Double.isNaN(state.best) || replaced || better) {
       state.best = figure;
       state.bestStep = state.step;
       state.bad = 0;

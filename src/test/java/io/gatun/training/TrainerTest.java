@@ -14,7 +14,9 @@ import io.gatun.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -182,6 +184,30 @@ class TrainerTest {
             assertEquals(mean.get(name)[i], w[i], 1e-6, name);
           }
         });
+  }
+
+  @Test
+  void whatIsWrittenIsAMeanEvenIfAStateBeforeDidBetter() throws IOException {
+    String json = CLASSES.replace("\"epochs\"", "\"average_from\": 8, \"epochs\"");
+    List<TrainingProgress> validations = new ArrayList<>();
+    try (Trainer trainer = new Trainer(config(json))) {
+      trainer.train(
+          false,
+          new TrainingListener() {
+            @Override
+            public void validated(TrainingProgress progress) {
+              validations.add(progress);
+            }
+          });
+      TrainingProgress last = validations.get(validations.size() - 1);
+      double figure = last.metrics().get("accuracy");
+      assertTrue(
+          validations.stream()
+              .limit(validations.size() - 1)
+              .anyMatch(before -> before.metrics().get("accuracy") >= figure),
+          "a state before the mean did as well");
+      assertEquals(last.step(), trainer.bestStep());
+    }
   }
 
   @Test
