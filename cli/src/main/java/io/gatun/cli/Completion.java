@@ -1,27 +1,10 @@
 package io.gatun.cli;
 
-import java.util.concurrent.Callable;
 import picocli.AutoComplete;
-import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code gatun completion}: lets the shell complete the command line. */
-@Command(
-    name = "completion",
-    mixinStandardHelpOptions = true,
-    versionProvider = Gatun.Version.class,
-    description = "Prints a script with which the shell completes commands and options.",
-    parameterListHeading = "%n",
-    optionListHeading = "%nOptions:%n",
-    footerHeading = "%nExamples:%n",
-    footer = {
-      "  source <(gatun completion bash)",
-      "  gatun completion bash > ~/.local/share/bash-completion/completions/gatun",
-      "  echo 'source <(gatun completion zsh)' >> ~/.zshrc"
-    })
-final class Completion implements Callable<Integer> {
+final class Completion implements Syntax.Subcommand {
   /** The shells there is a script for. */
   enum Shell {
     /** Bash 4 or later. */
@@ -30,15 +13,28 @@ final class Completion implements Callable<Integer> {
     zsh
   }
 
-  @Spec private CommandSpec spec;
+  private final CommandSpec spec =
+      new Syntax(
+              "completion",
+              this,
+              "Prints a script with which the shell completes commands and options.")
+          .examples(
+              "  source <(gatun completion bash)",
+              "  gatun completion bash > ~/.local/share/bash-completion/completions/gatun",
+              "  echo 'source <(gatun completion zsh)' >> ~/.zshrc");
 
-  @Parameters(paramLabel = "SHELL", description = "One of ${COMPLETION-CANDIDATES}.")
-  private Shell shell;
+  private final Argument<Shell> shell =
+      Argument.parameter(Shell.class, 0, "1", "SHELL", "One of ${COMPLETION-CANDIDATES}.").in(spec);
+
+  @Override
+  public CommandSpec spec() {
+    return spec;
+  }
 
   @Override
   public Integer call() {
     String script = AutoComplete.bash("gatun", spec.root().commandLine());
-    if (shell == Shell.zsh) {
+    if (shell.get() == Shell.zsh) {
       spec.commandLine()
           .getOut()
           .print(

@@ -3,24 +3,24 @@ package io.gatun.cli;
 import io.gatun.kernel.Devices.Entry;
 import java.io.PrintWriter;
 import java.util.List;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 
 /** {@code gatun devices}: what this machine offers to run a network on. */
-@Command(
-    name = "devices",
-    mixinStandardHelpOptions = true,
-    versionProvider = Gatun.Version.class,
-    description =
-        "Shows what this machine offers to run a network on, best first, and why not more. The one"
-            + " with the star is what '--device auto' takes.",
-    optionListHeading = "%nOptions:%n",
-    footerHeading = "%nExamples:%n",
-    footer = {"  gatun devices", "  gatun translate examples/g2p_en words.txt --device scalar"})
-final class Devices implements Callable<Integer> {
-  @Spec private CommandSpec spec;
+final class Devices implements Syntax.Subcommand {
+  private final CommandSpec spec =
+      new Syntax(
+              "devices",
+              this,
+              "Shows what this machine offers to run a network on, best first, and why not more."
+                  + " The one"
+                  + " with the star is what '--device auto' takes.")
+          .examples(
+              "  gatun devices", "  gatun translate examples/g2p_en words.txt --device scalar");
+
+  @Override
+  public CommandSpec spec() {
+    return spec;
+  }
 
   @Override
   public Integer call() {

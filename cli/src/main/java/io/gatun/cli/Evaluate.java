@@ -14,41 +14,10 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** {@code gatun evaluate}: how good a model is on data that was held out. */
-@Command(
-    name = "evaluate",
-    mixinStandardHelpOptions = true,
-    versionProvider = Gatun.Version.class,
-    sortOptions = false,
-    description = {
-      "Measures a model on data: accuracy and F1 of a classifier; word and token error rate, BLEU,"
-          + " chrF and perplexity of an encoder-decoder; the mean squared error of a network of"
-          + " numbers.",
-      "",
-      "The data are those of a training's configuration, split as it says, so that what is measured"
-          + " was not learnt from."
-    },
-    parameterListHeading = "%n",
-    optionListHeading = "%nOptions:%n",
-    exitCodeListHeading = ExitCode.HEADING,
-    exitCodeList = {
-      "0:all went well",
-      "1:something failed; a message on standard error says what",
-      "2:the command line is wrong"
-    },
-    footerHeading = "%nExamples:%n",
-    footer = {
-      "  gatun evaluate examples/names --data examples/names/train.json",
-      "  gatun evaluate examples/names --data examples/names/train.json --confusion"
-    })
-final class Evaluate implements Callable<Integer> {
+final class Evaluate implements Syntax.Subcommand {
   /** The parts of the data. */
   enum Part {
     /** What was learnt from. */
@@ -59,88 +28,104 @@ final class Evaluate implements Callable<Integer> {
     test
   }
 
-  @Spec private CommandSpec spec;
-  @Mixin private ModelOptions modelOptions;
+  private final CommandSpec spec =
+      new Syntax(
+              "evaluate",
+              this,
+              "Measures a model on data: accuracy and F1 of a classifier; word and token error"
+                  + " rate, BLEU,"
+                  + " chrF and perplexity of an encoder-decoder; the mean squared error of a"
+                  + " network of"
+                  + " numbers.",
+              "",
+              "The data are those of a training's configuration, split as it says, so that what is"
+                  + " measured"
+                  + " was not learnt from.")
+          .exitCodes()
+          .examples(
+              "  gatun evaluate examples/names --data examples/names/train.json",
+              "  gatun evaluate examples/names --data examples/names/train.json --confusion");
+  private final ModelOptions modelOptions = new ModelOptions(spec);
 
-  @Option(
-      names = "--data",
-      required = true,
-      paramLabel = "CONFIG",
-      description = "The training's configuration, which says where the data are.")
-  private Path data;
+  private final Argument<Path> data =
+      Argument.option(
+              Path.class,
+              "--data",
+              "CONFIG",
+              "The training's configuration, which says where the data are.")
+          .required()
+          .in(spec);
 
-  @Option(
-      names = "--split",
-      paramLabel = "PART",
-      defaultValue = "test",
-      description =
-          "Which part: ${COMPLETION-CANDIDATES}; ${DEFAULT-VALUE} by default (validation where"
-              + " there is none).")
-  private Part part;
+  private final Argument<Part> part =
+      Argument.option(
+              Part.class,
+              "--split",
+              "PART",
+              "Which part: ${COMPLETION-CANDIDATES}; ${DEFAULT-VALUE} by default (validation where"
+                  + " there is none).")
+          .by("test")
+          .in(spec);
 
-  @Option(
-      names = "--beam",
-      paramLabel = "N",
-      defaultValue = "0",
-      description = "The width of the beam, 1 for greedy; what the model says by default.")
-  private int beam;
+  private final Argument<Integer> beam =
+      Argument.option(
+              Integer.class,
+              "--beam",
+              "N",
+              "The width of the beam, 1 for greedy; what the model says by default.")
+          .by("0")
+          .in(spec);
 
-  @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "How many threads compute; by default as many as there are processors.")
-  private int threads = Runtime.getRuntime().availableProcessors();
+  private final Argument<Integer> threads = RunOptions.threads().in(spec);
 
-  @Option(
-      names = "--device",
-      paramLabel = "NAME",
-      defaultValue = "auto",
-      description =
-          "What computes: auto (the best there is, the default), simd, scalar, cuda, cuda:N, and"
-              + " behind it :tf32, :float16 or :bfloat16; 'gatun devices' says what there is.")
-  private String device;
+  private final Argument<String> device = RunOptions.device().in(spec);
 
-  @Option(
-      names = "--confusion",
-      description = "Also print how often each class was taken for each other.")
-  private boolean confusion;
+  private final Argument<Boolean> confusion =
+      Argument.flag("--confusion", "Also print how often each class was taken for each other.")
+          .in(spec);
 
-  @Option(
-      names = "--answers",
-      paramLabel = "FILE",
-      description = "Write each source, what is right and the answer, with tabs between.")
-  private Path answers;
+  private final Argument<Path> answers =
+      Argument.option(
+              Path.class,
+              "--answers",
+              "FILE",
+              "Write each source, what is right and the answer, with tabs between.")
+          .in(spec);
+
+  @Override
+  public CommandSpec spec() {
+    return spec;
+  }
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    if (!Files.exists(data)) {
-      throw new NoSuchFileException(data.toString());
+    if (!Files.exists(data.get())) {
+      throw new NoSuchFileException(data.get().toString());
     }
-    TrainingConfig config = TrainingConfig.read(data);
+    TrainingConfig config = TrainingConfig.read(data.get());
     List<Sample> samples =
-        switch (part) {
+        switch (part.get()) {
           case train -> config.split().train();
           case validation -> config.split().validation();
           case test ->
               config.split().test().isEmpty() ? config.split().validation() : config.split().test();
         };
-    return RunOptions.on(device, opened -> evaluate(samples, opened));
+    return RunOptions.on(device.get(), opened -> evaluate(samples, opened));
   }
 
   private int evaluate(List<Sample> samples, Device opened) throws IOException {
     PrintWriter out = spec.commandLine().getOut();
     try (Model model = modelOptions.open();
-        Workers workers = new Workers(threads)) {
-      Evaluation found = Evaluation.of(model, samples, opened, workers, beam);
+        Workers workers = new Workers(threads.get())) {
+      Evaluation found = Evaluation.of(model, samples, opened, workers, beam.get());
       out.printf(Locale.ROOT, "%-12s %,d%n", "samples", samples.size());
       found
           .metrics()
           .forEach((name, figure) -> out.printf(Locale.ROOT, "%-12s %.6f%n", name, figure));
       found.signatures().forEach(signature -> out.println("# " + signature));
-      if (confusion) {
+      if (confusion.get()) {
         found.confusion().ifPresent(matrix -> print(out, matrix));
       }
-      if (answers != null) {
+      if (answers.get() != null) {
         write(samples, found.answers());
       }
     }
@@ -158,7 +143,7 @@ final class Evaluate implements Callable<Integer> {
           .append(found.get(i))
           .append('\n');
     }
-    Files.writeString(answers, text);
+    Files.writeString(answers.get(), text);
   }
 
   private static void print(PrintWriter out, Confusion matrix) {

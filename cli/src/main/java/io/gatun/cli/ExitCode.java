@@ -17,8 +17,5 @@ final class ExitCode {
   /** Whoever read the output has gone: 128 + SIGPIPE, as for a program that the signal ended. */
   static final int BROKEN_PIPE = 141;
 
-  /** What {@code --help} says about them. */
-  static final String HEADING = "%nExit codes:%n";
-
   private ExitCode() {}
 }

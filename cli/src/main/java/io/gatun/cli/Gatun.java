@@ -7,41 +7,11 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import picocli.CommandLine;
-import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.ScopeType;
-import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The command {@code gatun}; each of its subcommands is a class of this package. */
-@Command(
-    name = "gatun",
-    mixinStandardHelpOptions = true,
-    versionProvider = Gatun.Version.class,
-    synopsisSubcommandLabel = "COMMAND",
-    description = "Runs trained recurrent networks over text and other sequences.",
-    commandListHeading = "%nCommands:%n",
-    optionListHeading = "%nOptions:%n",
-    exitCodeListHeading = ExitCode.HEADING,
-    exitCodeList = {
-      "0:all went well",
-      "1:something failed; a message on standard error says what",
-      "2:the command line is wrong",
-      "3:done, but some lines of the input were bad and have no answer",
-      "130:interrupted by Ctrl-C",
-      "141:nobody reads the output any more"
-    },
-    footerHeading = "%nExamples:%n",
-    footer = {
-      "  echo hello | gatun translate examples/pronunciation",
-      "  gatun translate examples/pronunciation words.txt --output phonemes.txt",
-      "  gatun inspect examples/pronunciation --unroll 3",
-      "  gatun COMMAND --help",
-      "",
-      "Where the weights do not lie beside model.json, say where with --weights FILE."
-    })
 public final class Gatun implements Runnable {
   /** The subcommands, in the order of the help. */
   private static final List<String> COMMANDS =
@@ -58,19 +28,30 @@ public final class Gatun implements Runnable {
           "devices",
           "completion");
 
-  @Option(
-      names = {"-v", "--verbose"},
-      scope = ScopeType.INHERIT,
-      description = "Also say what computes.")
-  private boolean verbose;
+  private final CommandSpec spec =
+      Syntax.complete(
+          new Syntax(
+                  "gatun", this, "Runs trained recurrent networks over text and other sequences.")
+              .exitCodes(
+                  "3", "done, but some lines of the input were bad and have no answer",
+                  "130", "interrupted by Ctrl-C",
+                  "141", "nobody reads the output any more")
+              .examples(
+                  "  echo hello | gatun translate examples/pronunciation",
+                  "  gatun translate examples/pronunciation words.txt --output phonemes.txt",
+                  "  gatun inspect examples/pronunciation --unroll 3",
+                  "  gatun COMMAND --help",
+                  "",
+                  "Where the weights do not lie beside model.json, say where with --weights"
+                      + " FILE."));
 
-  @Option(
-      names = "--stacktrace",
-      scope = ScopeType.INHERIT,
-      description = "When something fails, show where in the program.")
-  private boolean stacktrace;
+  private final Argument<Boolean> verbose =
+      Argument.flag("-v,--verbose", "Also say what computes.").everywhere().in(spec);
 
-  @Spec private CommandSpec spec;
+  private final Argument<Boolean> stacktrace =
+      Argument.flag("--stacktrace", "When something fails, show where in the program.")
+          .everywhere()
+          .in(spec);
 
   private Gatun() {}
 
@@ -108,12 +89,17 @@ public final class Gatun implements Runnable {
   /** The command with the subcommand that is called, or with all of them. */
   static CommandLine commandLine(Streams streams, PrintWriter out, String first) {
     Gatun gatun = new Gatun();
-    CommandLine line = new CommandLine(gatun);
+    gatun
+        .spec
+        .usageMessage()
+        .synopsisSubcommandLabel("COMMAND")
+        .commandListHeading("%nCommands:%n");
+    CommandLine line = new CommandLine(gatun.spec);
     // Reading the options of all commands takes a good part of the start, so only the one that is
     // called is asked, unless all are talked about.
     boolean one = COMMANDS.contains(first) && !first.equals("completion");
     for (String name : one ? List.of(first) : COMMANDS) {
-      line.addSubcommand(command(name, streams));
+      line.addSubcommand(name, Syntax.complete(command(name, streams).spec()));
     }
     line.setOut(out);
     line.setErr(new PrintWriter(streams.err(), true, StandardCharsets.UTF_8));
@@ -123,7 +109,7 @@ public final class Gatun implements Runnable {
     line.setExecutionStrategy(
         parsed -> {
           ConsoleLogger.show(
-              gatun.verbose ? System.Logger.Level.INFO : System.Logger.Level.WARNING);
+              gatun.verbose.get() ? System.Logger.Level.INFO : System.Logger.Level.WARNING);
           return new CommandLine.RunLast().execute(parsed);
         });
     line.setParameterExceptionHandler((e, arguments) -> usage(streams, e));
@@ -131,7 +117,7 @@ public final class Gatun implements Runnable {
     return line;
   }
 
-  private static Object command(String name, Streams streams) {
+  private static Syntax.Subcommand command(String name, Streams streams) {
     return switch (name) {
       case "translate" -> new Translate(streams);
       case "score" -> new Score(streams);
@@ -169,7 +155,7 @@ public final class Gatun implements Runnable {
       return ExitCode.BROKEN_PIPE;
     }
     streams.err().println("gatun: " + Messages.of(cause));
-    if (stacktrace) {
+    if (stacktrace.get()) {
       cause.printStackTrace(streams.err());
     }
     return ExitCode.FAILURE;

@@ -24,66 +24,62 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** {@code gatun inspect}: the path of representations of a model. */
-@Command(
-    name = "inspect",
-    mixinStandardHelpOptions = true,
-    versionProvider = Gatun.Version.class,
-    sortOptions = false,
-    description =
-        "Shows what a model is made of: the path of representations from its input to its output,"
-            + " each with its shape, parameters and bytes.",
-    parameterListHeading = "%n",
-    optionListHeading = "%nOptions:%n",
-    footerHeading = "%nExamples:%n",
-    footer = {
-      "  gatun inspect examples/g2p_en",
-      "  gatun inspect examples/g2p_en --unroll 3",
-      "  gatun inspect examples/g2p_en --json | jq '.graphs[].nodes[].name'",
-      "",
-      "Where the weights do not lie beside model.json, say where with --weights FILE. A file of",
-      "weights alone (.safetensors, .npz, .pt) is shown as the tensors that are in it."
-    })
-final class Inspect implements Callable<Integer> {
+final class Inspect implements Syntax.Subcommand {
   /** A drawing over more steps than this helps nobody. */
   private static final int MOST_STEPS = 100;
 
   private static final JsonFactory JSON = new JsonFactory();
 
-  @Spec private CommandSpec spec;
-  @Mixin private ModelOptions modelOptions;
+  private final CommandSpec spec =
+      new Syntax(
+              "inspect",
+              this,
+              "Shows what a model is made of: the path of representations from its input to its"
+                  + " output,"
+                  + " each with its shape, parameters and bytes.")
+          .examples(
+              "  gatun inspect examples/g2p_en",
+              "  gatun inspect examples/g2p_en --unroll 3",
+              "  gatun inspect examples/g2p_en --json | jq '.graphs[].nodes[].name'",
+              "",
+              "Where the weights do not lie beside model.json, say where with --weights FILE. A"
+                  + " file of",
+              "weights alone (.safetensors, .npz, .pt) is shown as the tensors that are in it.");
+  private final ModelOptions modelOptions = new ModelOptions(spec);
 
-  @Option(
-      names = "--unroll",
-      paramLabel = "N",
-      description = "Also draw the recurrent loop, unrolled over N time steps.")
-  private Integer steps;
+  private final Argument<Integer> steps =
+      Argument.option(
+              Integer.class,
+              "--unroll",
+              "N",
+              "Also draw the recurrent loop, unrolled over N time steps.")
+          .in(spec);
 
-  @Option(names = "--json", description = "Print it as JSON.")
-  private boolean json;
+  private final Argument<Boolean> json = Argument.flag("--json", "Print it as JSON.").in(spec);
+
+  @Override
+  public CommandSpec spec() {
+    return spec;
+  }
 
   @Override
   public Integer call() throws IOException {
-    if (steps != null && (steps < 1 || steps > MOST_STEPS)) {
-      throw usage("--unroll is " + steps + ", expected 1 to " + MOST_STEPS);
+    if (steps.get() != null && (steps.get() < 1 || steps.get() > MOST_STEPS)) {
+      throw usage("--unroll is " + steps.get() + ", expected 1 to " + MOST_STEPS);
     }
-    if (steps != null && json) {
+    if (steps.get() != null && json.get()) {
       throw usage("--unroll draws text, it does not go with --json");
     }
     PrintWriter out = spec.commandLine().getOut();
     Optional<Path> weights = modelOptions.weightsAlone();
-    if (weights.isPresent() && steps == null) {
+    if (weights.isPresent() && steps.get() == null) {
       try (TensorFile file = TensorFile.open(weights.get())) {
-        if (json) {
+        if (json.get()) {
           printJson(file, out);
         } else {
           printText(file, out);
@@ -93,7 +89,7 @@ final class Inspect implements Callable<Integer> {
       return ExitCode.OK;
     }
     try (Model model = modelOptions.open()) {
-      if (json) {
+      if (json.get()) {
         printJson(model, out);
       } else {
         printText(model, out);
@@ -154,7 +150,7 @@ final class Inspect implements Callable<Integer> {
     if (model.graphs().size() > 1) {
       out.printf(Locale.ROOT, "%nin all: %,d parameters, %,d bytes%n", all.parameters, all.bytes);
     }
-    if (steps != null) {
+    if (steps.get() != null) {
       for (String line : unrolled(model)) {
         out.println(line);
       }
@@ -325,7 +321,7 @@ final class Inspect implements Callable<Integer> {
     List<String> lines = new ArrayList<>();
     lines.add("");
     if (model.kind() != Model.Kind.ENCODER_DECODER) {
-      lines.addAll(UnrolledDrawing.ofNetwork(model.network(), steps, "y", model.logits()));
+      lines.addAll(UnrolledDrawing.ofNetwork(model.network(), steps.get(), "y", model.logits()));
       return lines;
     }
     boolean attends = !model.memories().isEmpty();
@@ -336,14 +332,14 @@ final class Inspect implements Callable<Integer> {
             .or(() -> model.states().stream().flatMap(state -> state.source().stream()).findFirst())
             .map(model.encoder()::value)
             .orElse(model.encoder().outputs().get(0));
-    lines.addAll(UnrolledDrawing.ofNetwork(model.encoder(), steps, "context", context));
+    lines.addAll(UnrolledDrawing.ofNetwork(model.encoder(), steps.get(), "context", context));
     lines.add("");
     TextCodec target = model.target().orElseThrow();
     String start = target.vocabulary().symbol(target.start().orElseThrow());
     boolean fromEncoder = model.states().stream().anyMatch(state -> state.source().isPresent());
     lines.addAll(
         UnrolledDrawing.ofDecoder(
-            model.decoder(), steps, start, fromEncoder ? "context" : "zeros"));
+            model.decoder(), steps.get(), start, fromEncoder ? "context" : "zeros"));
     if (attends) {
       lines.add("");
       lines.add("Every step of the decoder sees all steps of the encoder (attention).");

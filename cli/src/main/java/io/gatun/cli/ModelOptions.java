@@ -10,46 +10,55 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.zip.CRC32C;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** Which model. */
 final class ModelOptions {
-  @Parameters(
-      index = "0",
-      paramLabel = "MODEL",
-      description = {
-        "The model: its folder, or the model.json in it; an ONNX file; or one of Keras (.h5,"
-            + " .keras,",
-        "or .json with its weights beside it)."
-      })
-  private Path model;
+  private final Argument<Path> model =
+      Argument.parameter(
+          Path.class,
+          0,
+          "1",
+          "MODEL",
+          "The model: its folder, or the model.json in it; an ONNX file; or one of Keras (.h5,"
+              + " .keras,",
+          "or .json with its weights beside it).");
 
-  @Option(
-      names = "--weights",
-      paramLabel = "FILE",
-      description = "Take the weights from this file (safetensors, npz, PyTorch, Keras).")
-  private Path weights;
+  private final Argument<Path> weights =
+      Argument.option(
+          Path.class,
+          "--weights",
+          "FILE",
+          "Take the weights from this file (safetensors, npz, PyTorch, Keras).");
+
+  /** Gives a command these arguments, after those that it has. */
+  ModelOptions(CommandSpec spec) {
+    Argument.add(spec, model, weights);
+  }
 
   /** Opens the model; the caller closes it. */
   Model open() throws IOException {
-    if (!Files.exists(model)) {
-      throw new CommandException("no such model: " + model + ", expected a folder or a file");
+    if (!Files.exists(model.get())) {
+      throw new CommandException("no such model: " + model.get() + ", expected a folder or a file");
     }
-    return NetworkFile.open(model, Optional.ofNullable(weights));
+    return NetworkFile.open(model.get(), Optional.ofNullable(weights.get()));
   }
 
   /** The file that was named, where it has weights and nothing that says of what network. */
   Optional<Path> weightsAlone() throws IOException {
-    boolean alone = weights == null && Files.exists(model) && NetworkFile.isWeightsAlone(model);
-    return alone ? Optional.of(model) : Optional.empty();
+    boolean alone =
+        weights.get() == null
+            && Files.exists(model.get())
+            && NetworkFile.isWeightsAlone(model.get());
+    return alone ? Optional.of(model.get()) : Optional.empty();
   }
 
   /** A number that is another one when the model is: the checksums of its file and its weights. */
   String fingerprint() throws IOException {
-    Path file = Files.isDirectory(model) ? model.resolve(ModelFolder.MODEL_FILE) : model;
+    Path file =
+        Files.isDirectory(model.get()) ? model.get().resolve(ModelFolder.MODEL_FILE) : model.get();
     String text = checksum(file);
-    Path used = weights;
+    Path used = weights.get();
     if (used == null && file.endsWith(ModelFolder.MODEL_FILE)) {
       Json named = Json.read(file).fields().require("weights").fields().require("file");
       used = file.resolveSibling(named.string());

@@ -23,76 +23,66 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import java.util.regex.Pattern;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** {@code gatun run}: a network over arrays of numbers. */
-@Command(
-    name = "run",
-    mixinStandardHelpOptions = true,
-    versionProvider = Gatun.Version.class,
-    sortOptions = false,
-    description =
-        "Runs a network of any format once, over numpy arrays, and writes the values that are asked"
-            + " for: its outputs, or any on the way to them.",
-    parameterListHeading = "%n",
-    optionListHeading = "%nOptions:%n",
-    footerHeading = "%nExamples:%n",
-    footer = {
-      "  gatun run model.keras --input tokens=tokens.npy --output dense=scores.npy",
-      "  gatun run model.onnx --input x=x.npy --output-dir out --values 'encoder.*,logits'",
-      "  gatun inspect model.onnx      lists the values, inputs and outputs"
-    })
-final class NetworkRun implements Callable<Integer> {
+final class NetworkRun implements Syntax.Subcommand {
   /** A value of more numbers is summed up where it is printed. */
   private static final int MOST_PRINTED = 100;
 
-  @Spec private CommandSpec spec;
-  @Mixin private ModelOptions modelOptions;
+  private final CommandSpec spec =
+      new Syntax(
+              "run",
+              this,
+              "Runs a network of any format once, over numpy arrays, and writes the values that"
+                  + " are asked"
+                  + " for: its outputs, or any on the way to them.")
+          .examples(
+              "  gatun run model.keras --input tokens=tokens.npy --output dense=scores.npy",
+              "  gatun run model.onnx --input x=x.npy --output-dir out --values 'encoder.*,logits'",
+              "  gatun inspect model.onnx      lists the values, inputs and outputs");
+  private final ModelOptions modelOptions = new ModelOptions(spec);
 
-  @Option(
-      names = {"-i", "--input"},
-      paramLabel = "NAME=FILE",
-      description =
-          "An input from a file .npy; FILE alone where the network has one input. Numbers of"
-              + " another type are converted if they stay what they are.")
-  private List<String> inputs = List.of();
+  private final Argument<List<String>> inputs =
+      Argument.options(
+              String.class,
+              "-i,--input",
+              "NAME=FILE",
+              "An input from a file .npy; FILE alone where the network has one input. Numbers of"
+                  + " another type are converted if they stay what they are.")
+          .in(spec);
 
-  @Option(
-      names = {"-o", "--output"},
-      paramLabel = "NAME=FILE",
-      description = "Write a value to a file .npy, which appears when it is complete.")
-  private Map<String, Path> outputs = new LinkedHashMap<>();
+  private final Argument<Map<String, Path>> outputs =
+      Argument.entries(
+              String.class,
+              Path.class,
+              "-o,--output",
+              "NAME=FILE",
+              "Write a value to a file .npy, which appears when it is complete.")
+          .in(spec);
 
-  @Option(
-      names = "--output-dir",
-      paramLabel = "DIR",
-      description = "Write each value to DIR/NAME.npy.")
-  private Path folder;
+  private final Argument<Path> folder =
+      Argument.option(Path.class, "--output-dir", "DIR", "Write each value to DIR/NAME.npy.")
+          .in(spec);
 
-  @Option(
-      names = "--values",
-      paramLabel = "NAME",
-      split = ",",
-      description =
-          "Which values, with commas between; * stands for anything. By default the network's"
-              + " outputs.")
-  private List<String> values = List.of();
+  private final Argument<List<String>> values =
+      Argument.options(
+              String.class,
+              "--values",
+              "NAME",
+              "Which values, with commas between; * stands for anything. By default the network's"
+                  + " outputs.")
+          .split()
+          .in(spec);
 
-  @Option(
-      names = "--device",
-      paramLabel = "NAME",
-      defaultValue = "auto",
-      description =
-          "What computes: auto (the best there is, the default), simd, scalar, cuda, cuda:N, and"
-              + " behind it :tf32, :float16 or :bfloat16; 'gatun devices' says what there is.")
-  private String device;
+  private final Argument<String> device = RunOptions.device().in(spec);
+
+  @Override
+  public CommandSpec spec() {
+    return spec;
+  }
 
   @Override
   public Integer call() throws IOException {
@@ -101,10 +91,10 @@ final class NetworkRun implements Callable<Integer> {
         throw new CommandException(
             model.file() + " is an encoder–decoder, which 'gatun translate' and 'gatun score' run");
       }
-      if (device.equals("auto")) {
+      if (device.get().equals("auto")) {
         run(model.network(), Devices.best());
       } else {
-        try (Device opened = Devices.open(device)) {
+        try (Device opened = Devices.open(device.get())) {
           run(model.network(), opened);
         }
       }
@@ -146,7 +136,7 @@ final class NetworkRun implements Callable<Integer> {
             .map(Value::name)
             .toList();
     Set<String> wanted = new LinkedHashSet<>();
-    for (String each : values) {
+    for (String each : values.get()) {
       Pattern pattern = Pattern.compile(Pattern.quote(each).replace("*", "\\E.*\\Q"));
       List<String> found = all.stream().filter(name -> pattern.matcher(name).matches()).toList();
       if (found.isEmpty()) {
@@ -154,18 +144,18 @@ final class NetworkRun implements Callable<Integer> {
       }
       wanted.addAll(found);
     }
-    for (String name : outputs.keySet()) {
+    for (String name : outputs.get().keySet()) {
       if (!all.contains(name)) {
         throw usage("there is no value " + name + "; " + Names.suggest(name, all));
       }
     }
-    if (values.isEmpty() && (outputs.isEmpty() || folder != null)) {
+    if (values.get().isEmpty() && (outputs.get().isEmpty() || folder.get() != null)) {
       graph.outputs().forEach(value -> wanted.add(value.name()));
     }
-    wanted.addAll(outputs.keySet());
+    wanted.addAll(outputs.get().keySet());
     Set<String> names = new LinkedHashSet<>();
     for (String name : wanted) {
-      if (folder != null && !names.add(fileName(name))) {
+      if (folder.get() != null && !names.add(fileName(name))) {
         throw usage("two values would be written to " + fileName(name) + "; use --output");
       }
     }
@@ -175,7 +165,7 @@ final class NetworkRun implements Callable<Integer> {
   private Map<String, Path> files(Graph graph) {
     Map<String, Path> files = new LinkedHashMap<>();
     List<String> names = graph.inputs().stream().map(Value::name).toList();
-    for (String each : inputs) {
+    for (String each : inputs.get()) {
       int equals = each.indexOf('=');
       String name = equals < 0 ? "" : each.substring(0, equals);
       if (equals < 0 && names.size() == 1) {
@@ -222,17 +212,17 @@ final class NetworkRun implements Callable<Integer> {
   }
 
   private void deliver(Execution execution, Set<String> wanted) throws IOException {
-    for (Map.Entry<String, Path> each : outputs.entrySet()) {
+    for (Map.Entry<String, Path> each : outputs.get().entrySet()) {
       Npy.write(each.getValue(), execution.output(each.getKey()));
     }
     PrintWriter out = spec.commandLine().getOut();
-    if (folder != null) {
-      Files.createDirectories(folder);
+    if (folder.get() != null) {
+      Files.createDirectories(folder.get());
     }
     for (String name : wanted) {
-      if (folder != null) {
-        Npy.write(folder.resolve(fileName(name)), execution.output(name));
-      } else if (!outputs.containsKey(name)) {
+      if (folder.get() != null) {
+        Npy.write(folder.get().resolve(fileName(name)), execution.output(name));
+      } else if (!outputs.get().containsKey(name)) {
         print(name, execution.output(name), out);
       }
     }

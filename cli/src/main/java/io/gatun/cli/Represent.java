@@ -37,129 +37,132 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code gatun represent}: representations of data, and what units detect. */
-@Command(
-    name = "represent",
-    mixinStandardHelpOptions = true,
-    versionProvider = Gatun.Version.class,
-    sortOptions = false,
-    description = {
-      "Writes representations of data, any values of the network: with --output as columns of a"
-          + " table, a row for each record of the input, which may be large, broken in places, and"
-          + " interrupted; with --output-dir as arrays, a file for each value. Or shows, with"
-          + " --report, in a page what the network makes of the data and what its units detect.",
-      "",
-      "For a table the input is read as 'gatun translate' reads it. For arrays and the page it has an"
-          + " example on each line, text or numbers as the model reads them; or it is an array"
-          + " (npy, npz, safetensors) whose first axis is that of the examples; or the"
-          + " configuration of a training (json), of whose data --split is taken, with its labels."
-    },
-    parameterListHeading = "%n",
-    optionListHeading = "%nOptions:%n",
-    exitCodeListHeading = ExitCode.HEADING,
-    exitCodeList = {
-      "0:all went well",
-      "1:something failed; a message on standard error says what",
-      "2:the command line is wrong",
-      "3:done, but some records of a table were bad and have no representation"
-    },
-    footerHeading = "%nExamples:%n",
-    footer = {
-      "  gatun represent examples/names names.csv --values rnn --pool last --column name --keep id"
-          + " --output names.parquet",
-      "  gatun represent examples/names names.txt --values rnn --output-dir features",
-      "  gatun represent examples/digits images.npy --values 'conv*' --pool mean --output-dir features",
-      "  gatun represent examples/digits examples/digits/train.json --report digits.html",
-    })
-final class Represent implements Callable<Integer> {
+final class Represent implements Syntax.Subcommand {
   private final Streams streams;
 
-  @Spec private CommandSpec spec;
-  @Mixin private ModelOptions modelOptions;
+  private final CommandSpec spec =
+      new Syntax(
+              "represent",
+              this,
+              "Writes representations of data, any values of the network: with --output as columns"
+                  + " of a"
+                  + " table, a row for each record of the input, which may be large, broken in"
+                  + " places, and"
+                  + " interrupted; with --output-dir as arrays, a file for each value. Or shows,"
+                  + " with"
+                  + " --report, in a page what the network makes of the data and what its units"
+                  + " detect.",
+              "",
+              "For a table the input is read as 'gatun translate' reads it. For arrays and the"
+                  + " page it has an"
+                  + " example on each line, text or numbers as the model reads them; or it is an"
+                  + " array"
+                  + " (npy, npz, safetensors) whose first axis is that of the examples; or the"
+                  + " configuration of a training (json), of whose data --split is taken, with its"
+                  + " labels.")
+          .exitCodes("3", "done, but some records of a table were bad and have no representation")
+          .examples(
+              "  gatun represent examples/names names.csv --values rnn --pool last --column name"
+                  + " --keep id"
+                  + " --output names.parquet",
+              "  gatun represent examples/names names.txt --values rnn --output-dir features",
+              "  gatun represent examples/digits images.npy --values 'conv*' --pool mean"
+                  + " --output-dir features",
+              "  gatun represent examples/digits examples/digits/train.json --report digits.html");
+  private final ModelOptions modelOptions = new ModelOptions(spec);
 
-  @Parameters(index = "1..*", arity = "0..*", paramLabel = "FILE", description = TableOptions.FILES)
-  private List<Path> files = List.of();
+  private final Argument<List<Path>> files =
+      Argument.parameters(Path.class, 1, "FILE", TableOptions.FILES).in(spec);
 
-  @Mixin private TableOptions tableOptions;
+  private final TableOptions tableOptions = new TableOptions(spec);
 
-  @Option(
-      names = "--values",
-      paramLabel = "NAMES",
-      split = ",",
-      description =
-          "Which values: names, or patterns such as 'conv*', with commas between; by default the"
-              + " path from layer to layer, which 'gatun inspect' shows with all else.")
-  private List<String> values = List.of();
+  private final Argument<List<String>> values =
+      Argument.options(
+              String.class,
+              "--values",
+              "NAMES",
+              "Which values: names, or patterns such as 'conv*', with commas between; by default"
+                  + " the"
+                  + " path from layer to layer, which 'gatun inspect' shows with all else.")
+          .split()
+          .in(spec);
 
-  @Option(
-      names = "--pool",
-      paramLabel = "HOW",
-      defaultValue = "all",
-      description =
-          "What is kept of time steps, or of the places of an image: all (the default), last, mean,"
-              + " max, or at:P,P… (counted from 0, or from the end where negative).")
-  private String pool;
+  private final Argument<String> pool =
+      Argument.option(
+              String.class,
+              "--pool",
+              "HOW",
+              "What is kept of time steps, or of the places of an image: all (the default), last,"
+                  + " mean,"
+                  + " max, or at:P,P… (counted from 0, or from the end where negative).")
+          .by("all")
+          .in(spec);
 
-  @Option(
-      names = "--output-dir",
-      paramLabel = "DIR",
-      description = "Write an array NAME.npy for each value here, and ids.txt.")
-  private Path folder;
+  private final Argument<Path> folder =
+      Argument.option(
+              Path.class,
+              "--output-dir",
+              "DIR",
+              "Write an array NAME.npy for each value here, and ids.txt.")
+          .in(spec);
 
-  @Option(
-      names = "--report",
-      paramLabel = "FILE",
-      description = "Write the page here: one file of HTML that needs nothing else.")
-  private Path report;
+  private final Argument<Path> report =
+      Argument.option(
+              Path.class,
+              "--report",
+              "FILE",
+              "Write the page here: one file of HTML that needs nothing else.")
+          .in(spec);
 
-  @Option(
-      names = "--labels",
-      paramLabel = "FILE",
-      description = "The label of each example, on a line each.")
-  private Path labels;
+  private final Argument<Path> labels =
+      Argument.option(Path.class, "--labels", "FILE", "The label of each example, on a line each.")
+          .in(spec);
 
-  @Option(
-      names = "--split",
-      paramLabel = "PART",
-      defaultValue = "test",
-      description = "Which part of a training's data: train, validation or test (the default).")
-  private String split;
+  private final Argument<String> split =
+      Argument.option(
+              String.class,
+              "--split",
+              "PART",
+              "Which part of a training's data: train, validation or test (the default).")
+          .by("test")
+          .in(spec);
 
-  @Option(
-      names = "--top",
-      paramLabel = "K",
-      defaultValue = "9",
-      description = "How many examples the page shows for each unit; ${DEFAULT-VALUE} by default.")
-  private int top;
+  private final Argument<Integer> top =
+      Argument.option(
+              Integer.class,
+              "--top",
+              "K",
+              "How many examples the page shows for each unit; ${DEFAULT-VALUE} by default.")
+          .by("9")
+          .in(spec);
 
-  @Option(
-      names = "--units",
-      paramLabel = "N",
-      defaultValue = "24",
-      description =
-          "How many units the page shows of each value, those that vary most; ${DEFAULT-VALUE} by"
-              + " default.")
-  private int units;
+  private final Argument<Integer> units =
+      Argument.option(
+              Integer.class,
+              "--units",
+              "N",
+              "How many units the page shows of each value, those that vary most; ${DEFAULT-VALUE}"
+                  + " by"
+                  + " default.")
+          .by("24")
+          .in(spec);
 
-  @Option(
-      names = "--sample",
-      paramLabel = "N",
-      defaultValue = "1000",
-      description =
-          "How many examples, drawn at random, the page projects and probes; ${DEFAULT-VALUE} by"
-              + " default.")
-  private int sample;
+  private final Argument<Integer> sample =
+      Argument.option(
+              Integer.class,
+              "--sample",
+              "N",
+              "How many examples, drawn at random, the page projects and probes; ${DEFAULT-VALUE}"
+                  + " by"
+                  + " default.")
+          .by("1000")
+          .in(spec);
 
-  @Mixin private RunOptions runOptions;
+  private final RunOptions runOptions = new RunOptions(spec, modelOptions);
 
   /** The data of arrays and the page; null for standard input. */
   private Path input;
@@ -169,35 +172,40 @@ final class Represent implements Callable<Integer> {
   }
 
   @Override
+  public CommandSpec spec() {
+    return spec;
+  }
+
+  @Override
   public Integer call() throws IOException, InterruptedException {
     boolean table = runOptions.namesOutput();
-    if ((table ? 1 : 0) + (folder != null ? 1 : 0) + (report != null ? 1 : 0) != 1) {
+    if ((table ? 1 : 0) + (folder.get() != null ? 1 : 0) + (report.get() != null ? 1 : 0) != 1) {
       throw usage(
           "expected one of --output, for a table, --output-dir, for arrays, and --report, for a"
               + " page");
     }
     Pooling pooling;
     try {
-      pooling = Pooling.parse(pool);
+      pooling = Pooling.parse(pool.get());
     } catch (IllegalArgumentException e) {
       throw usage("--pool: " + e.getMessage());
     }
-    if (!List.of("train", "validation", "test").contains(split)) {
-      throw usage("--split is " + split + ", expected train, validation or test");
+    if (!List.of("train", "validation", "test").contains(split.get())) {
+      throw usage("--split is " + split.get() + ", expected train, validation or test");
     }
-    if (top < 1 || units < 1 || sample < 2) {
+    if (top.get() < 1 || units.get() < 1 || sample.get() < 2) {
       throw usage("--top and --units are at least 1, --sample at least 2");
     }
     try {
-      tableOptions.check(files);
+      tableOptions.check(files.get());
       runOptions.batch();
       if (table) {
         refuse(List.of("--labels", "--split", "--top", "--units", "--sample"), "is for --report");
       } else {
         refuse(OF_TABLES, "goes with --output, for a table");
-        input = tableOptions.only(files);
+        input = tableOptions.only(files.get());
       }
-      if (report != null) {
+      if (report.get() != null) {
         refuse(List.of("--weight-format"), "does not go with --report");
       }
     } catch (IllegalArgumentException e) {
@@ -212,7 +220,7 @@ final class Represent implements Callable<Integer> {
       Feed feed = Feed.of(graph);
       return runOptions.withWorkers(
           (device, workers) -> {
-            if (report != null) {
+            if (report.get() != null) {
               page(model, feed, device, workers);
             } else {
               arrays(model, feed, pooling, device, workers);
@@ -247,11 +255,11 @@ final class Represent implements Callable<Integer> {
   }
 
   private int table(Model model, Pooling pooling) throws IOException, InterruptedException {
-    try (TableOptions.Table table = tableOptions.open(files, streams)) {
+    try (TableOptions.Table table = tableOptions.open(files.get(), streams)) {
       return runOptions.withDevice(
           device -> {
             try (Extractor extractor =
-                Extractor.of(model, values, pooling, device, runOptions.weightFormat())) {
+                Extractor.of(model, values.get(), pooling, device, runOptions.weightFormat())) {
               return runOptions.run(
                   streams,
                   table,
@@ -272,7 +280,7 @@ final class Represent implements Callable<Integer> {
     if (model.graphs().size() < 2) {
       return;
     }
-    for (String word : values) {
+    for (String word : values.get()) {
       boolean there = graph.values().containsKey(word);
       if (!there && model.decoder().values().containsKey(word)) {
         throw new CommandException(
@@ -287,11 +295,13 @@ final class Represent implements Callable<Integer> {
   private void arrays(Model model, Feed feed, Pooling pooling, Device device, Workers workers)
       throws IOException {
     List<String> words =
-        values.isEmpty() ? Selection.path(feed.graph()).stream().map(Value::name).toList() : values;
+        values.get().isEmpty()
+            ? Selection.path(feed.graph()).stream().map(Value::name).toList()
+            : values.get();
     try (Extraction extraction =
             Extraction.of(feed, words, pooling, device, runOptions.weightFormat(), workers);
         Data data = open(model, feed);
-        NpyFiles arrays = new NpyFiles(folder)) {
+        NpyFiles arrays = new NpyFiles(folder.get())) {
       Shown shown = new Shown(streams, runOptions.progress());
       long count;
       try {
@@ -305,7 +315,7 @@ final class Represent implements Callable<Integer> {
         out.printf(
             Locale.ROOT,
             "%s: %s of %,d examples%n",
-            NpyFiles.file(folder, column.name()),
+            NpyFiles.file(folder.get(), column.name()),
             column.type().label() + shape(column),
             count);
       }
@@ -327,16 +337,16 @@ final class Represent implements Callable<Integer> {
         new ReportOptions(
             model.name(),
             model.description().orElse(""),
-            values,
+            values.get(),
             model.source().map(codec -> codec.vocabulary().symbols()).orElse(List.of()),
             model.labels().map(all -> all.symbols()).orElse(List.of()),
             single && model.labels().isPresent()
                 ? Optional.of(model.logits().name())
                 : Optional.empty(),
-            top,
-            units,
-            sample);
-    try (OutputFile out = OutputFile.open(report);
+            top.get(),
+            units.get(),
+            sample.get());
+    try (OutputFile out = OutputFile.open(report.get());
         Data data = open(model, feed)) {
       Shown shown = new Shown(streams, runOptions.progress());
       String html;
@@ -377,7 +387,9 @@ final class Represent implements Callable<Integer> {
       TensorFile file = TensorFile.open(input);
       try {
         List<String> given =
-            labels == null ? List.of() : Files.readAllLines(labels, StandardCharsets.UTF_8);
+            labels.get() == null
+                ? List.of()
+                : Files.readAllLines(labels.get(), StandardCharsets.UTF_8);
         return new Data(new ExampleArray(ExampleArray.only(file), feed, given), List.of(file));
       } catch (IOException | RuntimeException e) {
         file.close();
@@ -385,7 +397,8 @@ final class Represent implements Callable<Integer> {
       }
     }
     RunOptions.Input lines = RunOptions.Input.open(input, streams);
-    RunOptions.Input marks = labels == null ? null : RunOptions.Input.open(labels, streams);
+    RunOptions.Input marks =
+        labels.get() == null ? null : RunOptions.Input.open(labels.get(), streams);
     LineReader given = marks == null ? null : marks.lines();
     return new Data(
         new ExampleLines(lines.lines(), feed, model.source(), given),
@@ -393,12 +406,12 @@ final class Represent implements Callable<Integer> {
   }
 
   private List<Example> samples(Model model, Feed feed) throws IOException {
-    if (labels != null) {
+    if (labels.get() != null) {
       throw usage("--labels does not go with the data of a training, which have labels");
     }
     TrainingConfig config = TrainingConfig.read(input);
     List<Sample> part =
-        switch (split) {
+        switch (split.get()) {
           case "train" -> config.split().train();
           case "validation" -> config.split().validation();
           default -> config.split().test();
@@ -408,7 +421,7 @@ final class Represent implements Callable<Integer> {
     List<Example> examples = new ArrayList<>();
     for (Sample each : part) {
       int number = examples.size();
-      String id = split + " " + (number + 1);
+      String id = split.get() + " " + (number + 1);
       Optional<String> label =
           labelled && !each.targets().isEmpty()
               ? Optional.of(each.targets().get(0))

@@ -37,8 +37,6 @@ import java.util.function.Function;
 import picocli.CommandLine;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
 /** How a command goes through lines: where they go, who computes, what is shown meanwhile. */
@@ -46,112 +44,145 @@ final class RunOptions {
   /** Stands for standard input or standard output. */
   private static final Path STANDARD = Path.of("-");
 
-  @Spec(Spec.Target.MIXEE)
-  private CommandSpec spec;
+  private final CommandSpec spec;
+  private final ModelOptions model;
 
-  @Option(
-      names = {"-o", "--output"},
-      paramLabel = "FILE",
-      description =
+  private final Argument<Path> output =
+      Argument.option(
+          Path.class,
+          "-o,--output",
+          "FILE",
           "Write here; standard output by default. The file appears when all is done; what is done"
-              + " until then lies beside it, for --resume.")
-  private Path output;
+              + " until then lies beside it, for --resume.");
 
-  @Option(
-      names = "--output-format",
-      paramLabel = "FORMAT",
-      description =
+  private final Argument<String> outputFormat =
+      Argument.option(
+          String.class,
+          "--output-format",
+          "FORMAT",
           "text, csv, tsv, jsonl, npy, parquet or arrow; by default what the end of the file's name"
-              + " says, else text. A name with .gz or .zst behind is compressed.")
-  private String outputFormat;
+              + " says, else text. A name with .gz or .zst behind is compressed.");
 
-  @Option(
-      names = "--resume",
-      description = "Go on with what an interrupted command of this output left, if it did.")
-  private boolean resume;
+  private final Argument<Boolean> resume =
+      Argument.flag(
+          "--resume", "Go on with what an interrupted command of this output left, if it did.");
 
-  @Option(
-      names = "--force",
-      description = "Replace the output if it is there already, and what an interruption left.")
-  private boolean force;
+  private final Argument<Boolean> force =
+      Argument.flag(
+          "--force", "Replace the output if it is there already, and what an interruption left.");
 
-  @Option(
-      names = "--on-error",
-      paramLabel = "WHAT",
-      defaultValue = "skip",
-      converter = OnErrorConverter.class,
-      completionCandidates = OnErrorCandidates.class,
-      description =
-          "What to do about a record without an answer: stop, skip (report it, keep its place; the"
-              + " default) or record (skip it, and name it with the reason in a side file).")
-  private OnError onError;
+  private final Argument<OnError> onError =
+      Argument.option(
+              OnError.class,
+              "--on-error",
+              "WHAT",
+              "What to do about a record without an answer: stop, skip (report it, keep its place;"
+                  + " the"
+                  + " default) or record (skip it, and name it with the reason in a side file).")
+          .by("skip")
+          .read(new OnErrorConverter(), new OnErrorCandidates());
 
-  @Option(
-      names = "--errors",
-      paramLabel = "FILE",
-      description =
+  private final Argument<Path> errors =
+      Argument.option(
+          Path.class,
+          "--errors",
+          "FILE",
           "With --on-error record: the side file; by default the output's name with .errors.jsonl"
-              + " behind.")
-  private Path errors;
+              + " behind.");
 
-  @Option(
-      names = "--chunk-records",
-      paramLabel = "N",
-      defaultValue = "16384",
-      description =
-          "How many records make a row group of Parquet, a batch of Arrow or a piece of a"
-              + " compressed file, which is where --resume can go on; ${DEFAULT-VALUE} by default.")
-  private int chunkRecords;
+  private final Argument<Integer> chunkRecords =
+      Argument.option(
+              Integer.class,
+              "--chunk-records",
+              "N",
+              "How many records make a row group of Parquet, a batch of Arrow or a piece of a"
+                  + " compressed file, which is where --resume can go on; ${DEFAULT-VALUE} by"
+                  + " default.")
+          .by("16384");
 
-  @Option(
-      names = "--metrics",
-      paramLabel = "FILE",
-      description = "Write at the end, as JSON, how much was done and where the time went.")
-  private Path metrics;
+  private final Argument<Path> metrics =
+      Argument.option(
+          Path.class,
+          "--metrics",
+          "FILE",
+          "Write at the end, as JSON, how much was done and where the time went.");
 
-  @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "How many threads compute; by default as many as there are processors.")
-  private int threads = Runtime.getRuntime().availableProcessors();
+  private final Argument<Integer> threads = threads();
 
-  @Option(
-      names = "--device",
-      paramLabel = "NAME",
-      defaultValue = "auto",
-      description =
-          "What computes: auto (the best there is, the default), simd, scalar, cuda, cuda:N, and"
-              + " behind it :tf32, :float16 or :bfloat16; 'gatun devices' says what there is.")
-  private String device;
+  private final Argument<String> device = device();
 
-  @Option(
-      names = "--weight-format",
-      paramLabel = "FORMAT",
-      converter = FormatConverter.class,
-      completionCandidates = FormatCandidates.class,
-      description =
-          "What weights are rounded to when they are loaded: ${COMPLETION-CANDIDATES}; by default"
-              + " they stay as they are stored. Smaller ones need less memory and change answers a"
-              + " little.")
-  private WeightFormat weightFormat;
+  private final Argument<WeightFormat> weightFormat =
+      Argument.option(
+              WeightFormat.class,
+              "--weight-format",
+              "FORMAT",
+              "What weights are rounded to when they are loaded: ${COMPLETION-CANDIDATES}; by"
+                  + " default"
+                  + " they stay as they are stored. Smaller ones need less memory and change"
+                  + " answers a"
+                  + " little.")
+          .read(new FormatConverter(), new FormatCandidates());
 
-  @Option(
-      names = "--batch-tokens",
-      paramLabel = "N",
-      defaultValue = "4096",
-      description =
-          "How many tokens are computed together on one thread, of 512 records at most;"
-              + " ${DEFAULT-VALUE} by default. More need more memory; answers do not depend on it.")
-  private int batchTokens;
+  private final Argument<Integer> batchTokens =
+      Argument.option(
+              Integer.class,
+              "--batch-tokens",
+              "N",
+              "How many tokens are computed together on one thread, of 512 records at most;"
+                  + " ${DEFAULT-VALUE} by default. More need more memory; answers do not depend on"
+                  + " it.")
+          .by("4096");
 
-  @Option(
-      names = "--progress",
-      paramLabel = "WHEN",
-      defaultValue = "auto",
-      description =
-          "Show rate and remaining time on standard error: ${COMPLETION-CANDIDATES}; by default"
-              + " ${DEFAULT-VALUE}, that is, when it is a terminal.")
-  private ProgressLine.When progress;
+  private final Argument<ProgressLine.When> progress =
+      Argument.option(
+              ProgressLine.When.class,
+              "--progress",
+              "WHEN",
+              "Show rate and remaining time on standard error: ${COMPLETION-CANDIDATES}; by default"
+                  + " ${DEFAULT-VALUE}, that is, when it is a terminal.")
+          .by("auto");
+
+  /** Gives a command these arguments, after those that it has. */
+  RunOptions(CommandSpec spec, ModelOptions model) {
+    this.spec = spec;
+    this.model = model;
+    Argument.add(
+        spec,
+        output,
+        outputFormat,
+        resume,
+        force,
+        onError,
+        errors,
+        chunkRecords,
+        metrics,
+        threads,
+        device,
+        weightFormat,
+        batchTokens,
+        progress);
+  }
+
+  /** How many threads compute. */
+  static Argument<Integer> threads() {
+    return Argument.option(
+            Integer.class,
+            "--threads",
+            "N",
+            "How many threads compute; by default as many as there are processors.")
+        .or(Runtime.getRuntime().availableProcessors());
+  }
+
+  /** What computes. */
+  static Argument<String> device() {
+    return Argument.option(
+            String.class,
+            "--device",
+            "NAME",
+            "What computes: auto (the best there is, the default), simd, scalar, cuda, cuda:N, and"
+                + " behind it :tf32, :float16 or :bfloat16; 'gatun devices' says what there is.")
+        .by("auto");
+  }
 
   /** Reads the label of a format. */
   static final class FormatConverter implements ITypeConverter<WeightFormat> {
@@ -251,23 +282,23 @@ final class RunOptions {
 
   /** Runs something with a model on the device asked for and gives the device back. */
   int withTranslator(Model model, Work work) throws IOException, InterruptedException {
-    if (device.equals("auto")) {
+    if (device.get().equals("auto")) {
       return with(model, Devices.best(), work);
     }
-    try (Device opened = Devices.open(device)) {
+    try (Device opened = Devices.open(device.get())) {
       return with(model, opened, work);
     }
   }
 
   private int with(Model model, Device opened, Work work) throws IOException, InterruptedException {
-    try (Translator translator = Translator.of(model, opened, weightFormat)) {
+    try (Translator translator = Translator.of(model, opened, weightFormat.get())) {
       return work.with(translator);
     }
   }
 
   /** What weights are rounded to, or null. */
   WeightFormat weightFormat() {
-    return weightFormat;
+    return weightFormat.get();
   }
 
   /** What to do on a device. */
@@ -278,7 +309,7 @@ final class RunOptions {
 
   /** Runs something on the device asked for and gives the device back. */
   int withDevice(DeviceWork work) throws IOException, InterruptedException {
-    return on(device, work);
+    return on(device.get(), work);
   }
 
   /** Runs something on the device of a name and gives the device back. */
@@ -306,27 +337,27 @@ final class RunOptions {
 
   /** Whether it was said that there is to be a table, by its file or its format. */
   boolean namesOutput() {
-    return output != null || outputFormat != null;
+    return output.get() != null || outputFormat.get() != null;
   }
 
   /** When progress is shown. */
   ProgressLine.When progress() {
-    return progress;
+    return progress.get();
   }
 
   /** Checks what can be checked before anything is opened. */
   BatchOptions batch() {
-    if (chunkRecords < 1) {
+    if (chunkRecords.get() < 1) {
       throw new IllegalArgumentException(
-          "--chunk-records is " + chunkRecords + ", expected at least 1");
+          "--chunk-records is " + chunkRecords.get() + ", expected at least 1");
     }
-    if (outputFormat != null) {
-      TableFormats.named(outputFormat);
+    if (outputFormat.get() != null) {
+      TableFormats.named(outputFormat.get());
     }
-    if (errors != null && onError != OnError.RECORD) {
+    if (errors.get() != null && onError.get() != OnError.RECORD) {
       throw new IllegalArgumentException("--errors goes with --on-error record only");
     }
-    return BatchOptions.builder().workers(threads).batchTokens(batchTokens).build();
+    return BatchOptions.builder().workers(threads.get()).batchTokens(batchTokens.get()).build();
   }
 
   /** Goes through all records, whose answers are lines, and returns the exit code. */
@@ -408,30 +439,33 @@ final class RunOptions {
       List<Column> kept,
       Function<R, Object[]> keep)
       throws IOException, InterruptedException {
-    boolean toStandardOutput = isStandard(output);
+    boolean toStandardOutput = isStandard(output.get());
     BatchJob.Builder job =
         BatchJob.builder()
             .batch(batch)
-            .onError(onError)
-            .errors(errors)
-            .resume(resume)
-            .force(force)
+            .onError(onError.get())
+            .errors(errors.get())
+            .resume(resume.get())
+            .force(force.get())
             .records(range.from(), range.to())
-            .chunkRecords(chunkRecords);
+            .chunkRecords(chunkRecords.get());
     settings().forEach(job::setting);
     if (toStandardOutput) {
       job.output("standard output", new StandardOutput(streams.out()));
-      job.format(outputFormat == null ? TableFormats.TEXT : TableFormats.named(outputFormat), null);
-    } else {
-      job.output(output);
       job.format(
-          outputFormat == null
-              ? TableFormats.of(output).orElse(TableFormats.TEXT)
-              : TableFormats.named(outputFormat),
-          TableFormats.compressionOf(output));
+          outputFormat.get() == null ? TableFormats.TEXT : TableFormats.named(outputFormat.get()),
+          null);
+    } else {
+      job.output(output.get());
+      job.format(
+          outputFormat.get() == null
+              ? TableFormats.of(output.get()).orElse(TableFormats.TEXT)
+              : TableFormats.named(outputFormat.get()),
+          TableFormats.compressionOf(output.get()));
     }
     ProgressLine listener =
-        new ProgressLine(streams, progress, inputName, toStandardOutput, onError == OnError.STOP);
+        new ProgressLine(
+            streams, progress.get(), inputName, toStandardOutput, onError.get() == OnError.STOP);
     JobSummary summary;
     try {
       summary = job.build().run(reader, task, answers, kept, keep, HeapPacing.of(listener));
@@ -439,8 +473,8 @@ final class RunOptions {
       listener.clear();
     }
     listener.end(summary);
-    if (metrics != null) {
-      Files.writeString(metrics, summary.progress().toJson() + "\n");
+    if (metrics.get() != null) {
+      Files.writeString(metrics.get(), summary.progress().toJson() + "\n");
     }
     return summary.bad() > 0 ? ExitCode.BAD_LINES : ExitCode.OK;
   }
@@ -473,23 +507,14 @@ final class RunOptions {
         settings.put(option.longestName(), String.join(" ", option.stringValues()));
       }
     }
-    if (device.equals("auto") && !Devices.best().name().equals("simd")) {
+    if (device.get().equals("auto") && !Devices.best().name().equals("simd")) {
       // Another machine's best may be another, and what comes out there has other last bits.
       settings.put("--device", Devices.best().name());
     }
     settings.put("command", spec.name());
-    if (!isStandard(output)) {
-      settings.put("model", model().fingerprint());
+    if (!isStandard(output.get())) {
+      settings.put("model", model.fingerprint());
     }
     return settings;
-  }
-
-  private ModelOptions model() {
-    return spec.mixins().values().stream()
-        .map(CommandSpec::userObject)
-        .filter(ModelOptions.class::isInstance)
-        .map(ModelOptions.class::cast)
-        .findFirst()
-        .orElseThrow();
   }
 }

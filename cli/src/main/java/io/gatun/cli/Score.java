@@ -9,90 +9,78 @@ import io.gatun.format.Model;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.OptionalLong;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code gatun score}: how probable the model finds given targets. */
-@Command(
-    name = "score",
-    mixinStandardHelpOptions = true,
-    versionProvider = Gatun.Version.class,
-    sortOptions = false,
-    description = {
-      "Prints for each line how probable the model finds a given target: the sum of the natural"
-          + " logarithms of its tokens' probabilities, the end of the sequence included.",
-      "",
-      "A line of the input is a source, a tab and its target; or the sources are in one file and"
-          + " the targets, line by line, in that of --targets. A bad line is reported with its"
-          + " number, its output stays empty, and the rest goes on; the command then ends with 3."
-    },
-    parameterListHeading = "%n",
-    optionListHeading = "%nOptions:%n",
-    exitCodeListHeading = ExitCode.HEADING,
-    exitCodeList = {
-      "0:all went well",
-      "1:something failed; a message on standard error says what",
-      "2:the command line is wrong",
-      "3:done, but some lines were bad and have no answer"
-    },
-    footerHeading = "%nExamples:%n",
-    footer = {
-      "  printf 'hello\\tHH AH0 L OW1\\n' | gatun score examples/g2p_en",
-      "  gatun score examples/g2p_en --input words.txt --targets phonemes.txt --tokens",
-      "",
-      "Where the weights do not lie beside model.json, say where with --weights FILE."
-    })
-final class Score implements Callable<Integer> {
+final class Score implements Syntax.Subcommand {
   private final Streams streams;
 
-  @Spec private CommandSpec spec;
-  @Mixin private ModelOptions modelOptions;
+  private final CommandSpec spec =
+      new Syntax(
+              "score",
+              this,
+              "Prints for each line how probable the model finds a given target: the sum of the"
+                  + " natural"
+                  + " logarithms of its tokens' probabilities, the end of the sequence included.",
+              "",
+              "A line of the input is a source, a tab and its target; or the sources are in one"
+                  + " file and"
+                  + " the targets, line by line, in that of --targets. A bad line is reported with"
+                  + " its"
+                  + " number, its output stays empty, and the rest goes on; the command then ends"
+                  + " with 3.")
+          .exitCodes("3", "done, but some lines were bad and have no answer")
+          .examples(
+              "  printf 'hello\\tHH AH0 L OW1\\n' | gatun score examples/g2p_en",
+              "  gatun score examples/g2p_en --input words.txt --targets phonemes.txt --tokens",
+              "",
+              "Where the weights do not lie beside model.json, say where with --weights FILE.");
+  private final ModelOptions modelOptions = new ModelOptions(spec);
 
-  @Parameters(
-      index = "1",
-      arity = "0..1",
-      paramLabel = "FILE",
-      description = "The input; standard input by default, or '-'.")
-  private Path file;
+  private final Argument<Path> file =
+      Argument.parameter(
+              Path.class, 1, "0..1", "FILE", "The input; standard input by default, or '-'.")
+          .in(spec);
 
-  @Option(
-      names = {"-i", "--input"},
-      paramLabel = "FILE",
-      description = "The same as FILE.")
-  private Path input;
+  private final Argument<Path> input =
+      Argument.option(Path.class, "-i,--input", "FILE", "The same as FILE.").in(spec);
 
-  @Option(
-      names = "--targets",
-      paramLabel = "FILE",
-      description = "The targets, one for each line of the input, which then has sources alone.")
-  private Path targets;
+  private final Argument<Path> targets =
+      Argument.option(
+              Path.class,
+              "--targets",
+              "FILE",
+              "The targets, one for each line of the input, which then has sources alone.")
+          .in(spec);
 
-  @Option(
-      names = "--tokens",
-      description =
-          "Behind the sum, print each token with its own logarithm: a tab, the token, '=', the"
-              + " number.")
-  private boolean tokens;
+  private final Argument<Boolean> tokens =
+      Argument.flag(
+              "--tokens",
+              "Behind the sum, print each token with its own logarithm: a tab, the token, '=', the"
+                  + " number.")
+          .in(spec);
 
-  @Mixin private RunOptions runOptions;
+  private final RunOptions runOptions = new RunOptions(spec, modelOptions);
 
   Score(Streams streams) {
     this.streams = streams;
   }
 
   @Override
+  public CommandSpec spec() {
+    return spec;
+  }
+
+  @Override
   public Integer call() throws IOException, InterruptedException {
-    if (file != null && input != null) {
-      throw usage("the input is given twice, as " + file + " and as --input " + input);
+    if (file.get() != null && input.get() != null) {
+      throw usage("the input is given twice, as " + file.get() + " and as --input " + input.get());
     }
-    Path sources = file != null ? file : input;
-    if (RunOptions.isStandard(targets) && RunOptions.isStandard(sources) && targets != null) {
+    Path sources = file.get() != null ? file.get() : input.get();
+    if (RunOptions.isStandard(targets.get())
+        && RunOptions.isStandard(sources)
+        && targets.get() != null) {
       throw usage("sources and targets cannot both come from standard input");
     }
     try {
@@ -102,10 +90,10 @@ final class Score implements Callable<Integer> {
     }
     try (Model model = modelOptions.open();
         RunOptions.Input lines = RunOptions.Input.open(sources, streams)) {
-      if (targets == null) {
+      if (targets.get() == null) {
         return run(model, lines.name(), new TabbedReader(lines.lines()));
       }
-      try (RunOptions.Input targetLines = RunOptions.Input.open(targets, streams)) {
+      try (RunOptions.Input targetLines = RunOptions.Input.open(targets.get(), streams)) {
         return run(model, lines.name(), new LinePairReader(lines.lines(), targetLines.lines()));
       }
     }
@@ -123,7 +111,7 @@ final class Score implements Callable<Integer> {
       return "";
     }
     StringBuilder text = new StringBuilder(Decimals.score(score.logProbability()));
-    if (tokens) {
+    if (tokens.get()) {
       for (TargetScore.Token token : score.tokens()) {
         text.append('\t')
             .append(escaped(token.symbol()))

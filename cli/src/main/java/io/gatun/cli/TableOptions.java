@@ -16,7 +16,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** Which records a command reads: files, their format, the columns. */
 final class TableOptions {
@@ -26,46 +26,49 @@ final class TableOptions {
           + " Several files are one input; a folder is the files in it, 'part-*.csv' those that"
           + " fit.";
 
-  @Option(
-      names = {"-i", "--input"},
-      paramLabel = "FILE",
-      description = "The same as FILE.")
-  private List<Path> inputs = List.of();
+  private final Argument<List<Path>> inputs =
+      Argument.options(Path.class, "-i,--input", "FILE", "The same as FILE.");
 
-  @Option(
-      names = "--input-format",
-      paramLabel = "FORMAT",
-      description =
+  private final Argument<String> format =
+      Argument.option(
+          String.class,
+          "--input-format",
+          "FORMAT",
           "text, csv, tsv, jsonl, npy, npz, wav, parquet or arrow; by default what the end of the"
-              + " file's name says, else text. A name with .gz or .zst behind is decompressed.")
-  private String format;
+              + " file's name says, else text. A name with .gz or .zst behind is decompressed.");
 
-  @Option(
-      names = "--column",
-      paramLabel = "NAME",
-      description = "The column that the network reads, where there is more than one.")
-  private String column;
+  private final Argument<String> column =
+      Argument.option(
+          String.class,
+          "--column",
+          "NAME",
+          "The column that the network reads, where there is more than one.");
 
-  @Option(
-      names = "--keep",
-      paramLabel = "NAME",
-      split = ",",
-      description = "Columns that are carried through to the output, such as identifiers.")
-  private List<String> keep = List.of();
+  private final Argument<List<String>> keep =
+      Argument.options(
+              String.class,
+              "--keep",
+              "NAME",
+              "Columns that are carried through to the output, such as identifiers.")
+          .split();
 
-  @Option(
-      names = "--no-header",
-      description =
-          "The first record of a CSV or TSV file is data; the columns are column1, column2 …")
-  private boolean headless;
+  private final Argument<Boolean> headless =
+      Argument.flag(
+          "--no-header",
+          "The first record of a CSV or TSV file is data; the columns are column1, column2 …");
 
-  @Option(
-      names = "--shard",
-      paramLabel = "I/N",
-      description =
+  private final Argument<String> shard =
+      Argument.option(
+          String.class,
+          "--shard",
+          "I/N",
           "Take the I-th of N parts of the input, of like size and in order: the outputs of parts 1"
-              + " to N in a row are that of the whole.")
-  private String shard;
+              + " to N in a row are that of the whole.");
+
+  /** Gives a command these arguments, after those that it has. */
+  TableOptions(CommandSpec spec) {
+    Argument.add(spec, inputs, format, column, keep, headless, shard);
+  }
 
   /** An input that is open, and what of it is wanted. */
   record Table(
@@ -98,16 +101,19 @@ final class TableOptions {
 
   /** Says what is wrong with the options, before anything is opened. */
   void check(List<Path> files) {
-    if (!files.isEmpty() && !inputs.isEmpty()) {
+    if (!files.isEmpty() && !inputs.get().isEmpty()) {
       throw new IllegalArgumentException(
-          "the input is given twice, as " + files.get(0) + " and as --input " + inputs.get(0));
+          "the input is given twice, as "
+              + files.get(0)
+              + " and as --input "
+              + inputs.get().get(0));
     }
-    if (format != null) {
-      TableFormats.named(format);
+    if (format.get() != null) {
+      TableFormats.named(format.get());
     }
-    if (shard != null && parts().isEmpty()) {
+    if (shard.get() != null && parts().isEmpty()) {
       throw new IllegalArgumentException(
-          "--shard is '" + shard + "', expected I/N with I from 1 to N, such as 3/8");
+          "--shard is '" + shard.get() + "', expected I/N with I from 1 to N, such as 3/8");
     }
   }
 
@@ -119,7 +125,7 @@ final class TableOptions {
    * @throws IllegalArgumentException if there are several
    */
   Path only(List<Path> files) {
-    List<Path> names = files.isEmpty() ? inputs : files;
+    List<Path> names = files.isEmpty() ? inputs.get() : files;
     if (names.size() > 1) {
       throw new IllegalArgumentException(
           "the inputs are " + names.get(0) + " and " + names.get(1) + ", expected one");
@@ -133,11 +139,11 @@ final class TableOptions {
    * @param files what the command line names, perhaps nothing
    */
   Table open(List<Path> files, Streams streams) throws IOException {
-    List<Path> names = files.isEmpty() ? inputs : files;
+    List<Path> names = files.isEmpty() ? inputs.get() : files;
     boolean standard = names.isEmpty() || names.size() == 1 && RunOptions.isStandard(names.get(0));
     List<Path> expanded = standard ? List.of() : TableFiles.expand(names);
     TableFormat read = format(expanded);
-    Range range = shard == null ? Range.ALL : range(expanded, read);
+    Range range = shard.get() == null ? Range.ALL : range(expanded, read);
     TableFiles rows =
         standard
             ? new TableFiles(
@@ -156,12 +162,12 @@ final class TableOptions {
   }
 
   private ReadOptions options() {
-    return new ReadOptions(!headless, ReadOptions.USUAL.maxRecordBytes());
+    return new ReadOptions(!headless.get(), ReadOptions.USUAL.maxRecordBytes());
   }
 
   private TableFormat format(List<Path> expanded) {
-    if (format != null) {
-      return TableFormats.named(format);
+    if (format.get() != null) {
+      return TableFormats.named(format.get());
     }
     Set<TableFormat> found = new LinkedHashSet<>();
     for (Path file : expanded) {
@@ -187,20 +193,20 @@ final class TableOptions {
   private Table table(String name, TableFiles rows, Range range) {
     List<Column> columns = rows.schema().columns();
     List<Column> kept = new ArrayList<>();
-    int[] places = new int[keep.size()];
-    String chosen = column;
+    int[] places = new int[keep.get().size()];
+    String chosen = column.get();
     if (!columns.isEmpty()) { // an empty file has none, and no rows
       for (int i = 0; i < places.length; i++) {
-        places[i] = rows.schema().indexOf(keep.get(i));
+        places[i] = rows.schema().indexOf(keep.get().get(i));
         kept.add(columns.get(places[i]));
       }
       chosen = chosen == null ? onlyColumn(name, columns) : chosen;
       rows.schema().indexOf(chosen);
-      Set<String> wanted = new LinkedHashSet<>(keep);
+      Set<String> wanted = new LinkedHashSet<>(keep.get());
       wanted.add(chosen);
       rows.select(wanted);
     } else {
-      keep.forEach(each -> kept.add(new Column(each, ColumnType.TEXT)));
+      keep.get().forEach(each -> kept.add(new Column(each, ColumnType.TEXT)));
     }
     return new Table(name, rows, chosen, kept, places, range);
   }
@@ -238,7 +244,7 @@ final class TableOptions {
   }
 
   private Optional<long[]> parts() {
-    String[] words = shard.split("/", -1);
+    String[] words = shard.get().split("/", -1);
     try {
       long part = Long.parseLong(words[0]);
       long all = Long.parseLong(words[words.length - 1]);

@@ -14,106 +14,93 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code gatun train}: a model from data. */
-@Command(
-    name = "train",
-    mixinStandardHelpOptions = true,
-    versionProvider = Gatun.Version.class,
-    sortOptions = false,
-    description = {
-      "Trains a network as a configuration says, and writes it as a model folder that every other"
-          + " command reads.",
-      "",
-      "What is wrong with the configuration or the data is said before any time is spent. The state"
-          + " is kept in checkpoint.safetensors beside the model, written whole or not at all;"
-          + " --resume goes on from there, and what comes out has the same bits as if the training"
-          + " had not been interrupted. The curves are in training.html there."
-    },
-    parameterListHeading = "%n",
-    optionListHeading = "%nOptions:%n",
-    exitCodeListHeading = ExitCode.HEADING,
-    exitCodeList = {
-      "0:all went well",
-      "1:something failed; a message on standard error says what",
-      "2:the command line is wrong"
-    },
-    footerHeading = "%nExamples:%n",
-    footer = {
-      "  gatun train examples/sum/train.json",
-      "  gatun train examples/names/train.json --resume"
-    })
-final class Train implements Callable<Integer> {
+final class Train implements Syntax.Subcommand {
   private static final long BETWEEN_LINES_MILLIS = 10_000;
   private static final long BETWEEN_DRAWINGS_MILLIS = 500;
 
   private final Streams streams;
 
-  @Spec private CommandSpec spec;
+  private final CommandSpec spec =
+      new Syntax(
+              "train",
+              this,
+              "Trains a network as a configuration says, and writes it as a model folder that"
+                  + " every other"
+                  + " command reads.",
+              "",
+              "What is wrong with the configuration or the data is said before any time is spent."
+                  + " The state"
+                  + " is kept in checkpoint.safetensors beside the model, written whole or not at"
+                  + " all;"
+                  + " --resume goes on from there, and what comes out has the same bits as if the"
+                  + " training"
+                  + " had not been interrupted. The curves are in training.html there.")
+          .exitCodes()
+          .examples(
+              "  gatun train examples/sum/train.json",
+              "  gatun train examples/names/train.json --resume");
 
-  @Parameters(
-      index = "0",
-      paramLabel = "CONFIG",
-      description = "The configuration; docs/training.md says what is in it.")
-  private Path file;
+  private final Argument<Path> file =
+      Argument.parameter(
+              Path.class,
+              0,
+              "1",
+              "CONFIG",
+              "The configuration; docs/training.md says what is in it.")
+          .in(spec);
 
-  @Option(
-      names = "--resume",
-      description =
-          "Go on from the checkpoint of a training that was interrupted, if there is one.")
-  private boolean resume;
+  private final Argument<Boolean> resume =
+      Argument.flag(
+              "--resume",
+              "Go on from the checkpoint of a training that was interrupted, if there is one.")
+          .in(spec);
 
-  @Option(names = "--restart", description = "Begin anew although there is such a checkpoint.")
-  private boolean restart;
+  private final Argument<Boolean> restart =
+      Argument.flag("--restart", "Begin anew although there is such a checkpoint.").in(spec);
 
-  @Option(
-      names = "--check",
-      description = "Only read the configuration and the data, and make the network.")
-  private boolean check;
+  private final Argument<Boolean> check =
+      Argument.flag("--check", "Only read the configuration and the data, and make the network.")
+          .in(spec);
 
-  @Option(
-      names = "--device",
-      paramLabel = "NAME",
-      defaultValue = "auto",
-      description =
-          "What computes: auto (the best there is, the default), simd, scalar, cuda, cuda:N, and"
-              + " behind it :tf32, :float16 or :bfloat16; 'gatun devices' says what there is.")
-  private String device;
+  private final Argument<String> device = RunOptions.device().in(spec);
 
-  @Option(
-      names = "--progress",
-      paramLabel = "WHEN",
-      defaultValue = "auto",
-      description =
-          "Show loss, metric, rate and remaining time on standard error:"
-              + " ${COMPLETION-CANDIDATES}; by default ${DEFAULT-VALUE}, that is, when it is a"
-              + " terminal.")
-  private ProgressLine.When progress;
+  private final Argument<ProgressLine.When> progress =
+      Argument.option(
+              ProgressLine.When.class,
+              "--progress",
+              "WHEN",
+              "Show loss, metric, rate and remaining time on standard error:"
+                  + " ${COMPLETION-CANDIDATES}; by default ${DEFAULT-VALUE}, that is, when it is a"
+                  + " terminal.")
+          .by("auto")
+          .in(spec);
 
   Train(Streams streams) {
     this.streams = streams;
   }
 
   @Override
+  public CommandSpec spec() {
+    return spec;
+  }
+
+  @Override
   public Integer call() throws IOException, InterruptedException {
-    if (!Files.exists(file)) {
-      throw new NoSuchFileException(file.toString());
+    if (!Files.exists(file.get())) {
+      throw new NoSuchFileException(file.get().toString());
     }
-    TrainingConfig config = TrainingConfig.read(file);
+    TrainingConfig config = TrainingConfig.read(file.get());
     Path checkpoint = config.output().resolve(Trainer.CHECKPOINT);
-    if (Files.exists(checkpoint) && !resume && !restart && !check) {
+    if (Files.exists(checkpoint) && !resume.get() && !restart.get() && !check.get()) {
       throw new CommandException(
           checkpoint
               + " is of a training that was interrupted; --resume goes on with it, --restart begins"
               + " anew");
     }
-    return RunOptions.on(device, opened -> train(config, opened));
+    return RunOptions.on(device.get(), opened -> train(config, opened));
   }
 
   private int train(TrainingConfig config, Device opened) throws IOException {
@@ -127,13 +114,13 @@ final class Train implements Callable<Integer> {
           config.split().test().size(),
           trainer.parameterCount());
       out.flush();
-      if (check) {
+      if (check.get()) {
         return ExitCode.OK;
       }
-      Shown shown = new Shown(streams, progress);
+      Shown shown = new Shown(streams, progress.get());
       Map<String, Double> figures;
       try {
-        figures = trainer.train(resume, shown);
+        figures = trainer.train(resume.get(), shown);
       } finally {
         shown.clear();
       }

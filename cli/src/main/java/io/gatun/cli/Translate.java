@@ -12,133 +12,131 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.StringJoiner;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code gatun translate}: lines in, lines out. */
-@Command(
-    name = "translate",
-    mixinStandardHelpOptions = true,
-    versionProvider = Gatun.Version.class,
-    sortOptions = false,
-    description = {
-      "Turns each line of the input into a line of the output, in the same order.",
-      "",
-      "An empty line gives an empty line. A line that is no UTF-8, has a token that the model does"
-          + " not know, or is too long (over 1 MiB or 32,768 tokens) is reported with its number,"
-          + " its output stays empty, and the rest goes on; the command then ends with 3."
-    },
-    parameterListHeading = "%n",
-    optionListHeading = "%nOptions:%n",
-    exitCodeListHeading = ExitCode.HEADING,
-    exitCodeList = {
-      "0:all went well",
-      "1:something failed; a message on standard error says what",
-      "2:the command line is wrong",
-      "3:done, but some lines were bad and have no answer"
-    },
-    footerHeading = "%nExamples:%n",
-    footer = {
-      "  echo hello | gatun translate examples/g2p_en",
-      "  gatun translate examples/g2p_en words.txt --output phonemes.txt --threads 4",
-      "  gatun translate examples/g2p_en words.txt --beam 5 --n-best 3",
-      "  gatun translate examples/g2p_en words.txt --sample --temperature 0.7 --seed 1",
-      "  gatun translate examples/g2p_en words.txt --scores | sort -t$'\\t' -k2,2g | head",
-      "",
-      "Where the weights do not lie beside model.json, say where with --weights FILE."
-    })
-final class Translate implements Callable<Integer> {
+final class Translate implements Syntax.Subcommand {
   private final Streams streams;
 
-  @Spec private CommandSpec spec;
-  @Mixin private ModelOptions modelOptions;
+  private final CommandSpec spec =
+      new Syntax(
+              "translate",
+              this,
+              "Turns each line of the input into a line of the output, in the same order.",
+              "",
+              "An empty line gives an empty line. A line that is no UTF-8, has a token that the"
+                  + " model does"
+                  + " not know, or is too long (over 1 MiB or 32,768 tokens) is reported with its"
+                  + " number,"
+                  + " its output stays empty, and the rest goes on; the command then ends with 3.")
+          .exitCodes("3", "done, but some lines were bad and have no answer")
+          .examples(
+              "  echo hello | gatun translate examples/g2p_en",
+              "  gatun translate examples/g2p_en words.txt --output phonemes.txt --threads 4",
+              "  gatun translate examples/g2p_en words.txt --beam 5 --n-best 3",
+              "  gatun translate examples/g2p_en words.txt --sample --temperature 0.7 --seed 1",
+              "  gatun translate examples/g2p_en words.txt --scores | sort -t$'\\t' -k2,2g | head",
+              "",
+              "Where the weights do not lie beside model.json, say where with --weights FILE.");
+  private final ModelOptions modelOptions = new ModelOptions(spec);
 
-  @Parameters(index = "1..*", arity = "0..*", paramLabel = "FILE", description = TableOptions.FILES)
-  private List<Path> files = List.of();
+  private final Argument<List<Path>> files =
+      Argument.parameters(Path.class, 1, "FILE", TableOptions.FILES).in(spec);
 
-  @Mixin private TableOptions tableOptions;
+  private final TableOptions tableOptions = new TableOptions(spec);
 
-  @Option(
-      names = "--beam",
-      paramLabel = "N",
-      description = "Keep the N best hypotheses while searching; 1 is greedy.")
-  private Integer beam;
+  private final Argument<Integer> beam =
+      Argument.option(
+              Integer.class,
+              "--beam",
+              "N",
+              "Keep the N best hypotheses while searching; 1 is greedy.")
+          .in(spec);
 
-  @Option(
-      names = "--n-best",
-      paramLabel = "N",
-      description =
-          "Print up to N answers for each line, best first, in the format of Moses: the line's"
-              + " number from 0, the answer, its score, with ' ||| ' between. With --sample, N"
-              + " independent samples.")
-  private Integer answers;
+  private final Argument<Integer> answers =
+      Argument.option(
+              Integer.class,
+              "--n-best",
+              "N",
+              "Print up to N answers for each line, best first, in the format of Moses: the line's"
+                  + " number from 0, the answer, its score, with ' ||| ' between. With --sample, N"
+                  + " independent samples.")
+          .in(spec);
 
-  @Option(
-      names = "--max-length",
-      paramLabel = "N",
-      description = "Stop an answer after N tokens; the model says how many by default.")
-  private Integer maxLength;
+  private final Argument<Integer> maxLength =
+      Argument.option(
+              Integer.class,
+              "--max-length",
+              "N",
+              "Stop an answer after N tokens; the model says how many by default.")
+          .in(spec);
 
-  @Option(
-      names = "--min-length",
-      paramLabel = "N",
-      description = "No answer shorter than N tokens.")
-  private Integer minLength;
+  private final Argument<Integer> minLength =
+      Argument.option(Integer.class, "--min-length", "N", "No answer shorter than N tokens.")
+          .in(spec);
 
-  @Option(
-      names = "--length-penalty",
-      paramLabel = "A",
-      description = "Rank answers by log-probability / length^A; 0 is no penalty.")
-  private Double lengthPenalty;
+  private final Argument<Double> lengthPenalty =
+      Argument.option(
+              Double.class,
+              "--length-penalty",
+              "A",
+              "Rank answers by log-probability / length^A; 0 is no penalty.")
+          .in(spec);
 
-  @Option(
-      names = "--no-repeat-ngram",
-      paramLabel = "N",
-      description = "No N tokens in a row come twice in an answer; 0 for no limit.")
-  private Integer noRepeatNgram;
+  private final Argument<Integer> noRepeatNgram =
+      Argument.option(
+              Integer.class,
+              "--no-repeat-ngram",
+              "N",
+              "No N tokens in a row come twice in an answer; 0 for no limit.")
+          .in(spec);
 
-  @Option(names = "--scores", description = "Put a tab and the score behind each answer.")
-  private boolean scores;
+  private final Argument<Boolean> scores =
+      Argument.flag("--scores", "Put a tab and the score behind each answer.").in(spec);
 
-  @Option(
-      names = "--sample",
-      description = "Draw tokens at random, by the probabilities the model gives them.")
-  private boolean sample;
+  private final Argument<Boolean> sample =
+      Argument.flag("--sample", "Draw tokens at random, by the probabilities the model gives them.")
+          .in(spec);
 
-  @Option(
-      names = "--temperature",
-      paramLabel = "T",
-      description = "With --sample: below 1 the probable becomes more so; 1 by default.")
-  private Double temperature;
+  private final Argument<Double> temperature =
+      Argument.option(
+              Double.class,
+              "--temperature",
+              "T",
+              "With --sample: below 1 the probable becomes more so; 1 by default.")
+          .in(spec);
 
-  @Option(
-      names = "--top-k",
-      paramLabel = "K",
-      description = "With --sample: draw from the K most probable tokens.")
-  private Integer topK;
+  private final Argument<Integer> topK =
+      Argument.option(
+              Integer.class, "--top-k", "K", "With --sample: draw from the K most probable tokens.")
+          .in(spec);
 
-  @Option(
-      names = "--top-p",
-      paramLabel = "P",
-      description = "With --sample: draw from the fewest tokens that have probability P together.")
-  private Double topP;
+  private final Argument<Double> topP =
+      Argument.option(
+              Double.class,
+              "--top-p",
+              "P",
+              "With --sample: draw from the fewest tokens that have probability P together.")
+          .in(spec);
 
-  @Option(
-      names = "--seed",
-      paramLabel = "N",
-      description = "With --sample: the same seed gives the same answers; 0 by default.")
-  private Long seed;
+  private final Argument<Long> seed =
+      Argument.option(
+              Long.class,
+              "--seed",
+              "N",
+              "With --sample: the same seed gives the same answers; 0 by default.")
+          .in(spec);
 
-  @Mixin private RunOptions runOptions;
+  private final RunOptions runOptions = new RunOptions(spec, modelOptions);
 
   Translate(Streams streams) {
     this.streams = streams;
+  }
+
+  @Override
+  public CommandSpec spec() {
+    return spec;
   }
 
   @Override
@@ -146,11 +144,11 @@ final class Translate implements Callable<Integer> {
     checkSampling();
     checked(
         () -> {
-          tableOptions.check(files);
+          tableOptions.check(files.get());
           return runOptions.batch();
         });
     try (Model model = modelOptions.open();
-        TableOptions.Table table = tableOptions.open(files, streams)) {
+        TableOptions.Table table = tableOptions.open(files.get(), streams)) {
       return runOptions.withTranslator(
           model,
           translator -> {
@@ -163,10 +161,10 @@ final class Translate implements Callable<Integer> {
   }
 
   private void checkSampling() {
-    if (sample) {
+    if (sample.get()) {
       return;
     }
-    Object[] values = {temperature, topK, topP, seed};
+    Object[] values = {temperature.get(), topK.get(), topP.get(), seed.get()};
     String[] names = {"--temperature", "--top-k", "--top-p", "--seed"};
     for (int i = 0; i < values.length; i++) {
       if (values[i] != null) {
@@ -176,39 +174,39 @@ final class Translate implements Callable<Integer> {
   }
 
   private GenerationOptions options(GenerationOptions.Builder options) {
-    int count = answers == null ? 1 : answers;
+    int count = answers.get() == null ? 1 : answers.get();
     options.nBest(count);
-    if (beam != null) {
-      options.beamWidth(beam);
-    } else if (sample) {
+    if (beam.get() != null) {
+      options.beamWidth(beam.get());
+    } else if (sample.get()) {
       options.beamWidth(1);
     } else if (count > 1) {
       options.beamWidth(count);
     }
-    if (maxLength != null) {
-      options.maxLength(maxLength);
+    if (maxLength.get() != null) {
+      options.maxLength(maxLength.get());
     }
-    if (minLength != null) {
-      options.minLength(minLength);
+    if (minLength.get() != null) {
+      options.minLength(minLength.get());
     }
-    if (lengthPenalty != null) {
-      options.lengthPenalty(LengthPenalty.power(lengthPenalty));
+    if (lengthPenalty.get() != null) {
+      options.lengthPenalty(LengthPenalty.power(lengthPenalty.get()));
     }
-    if (noRepeatNgram != null) {
-      options.noRepeatNgram(noRepeatNgram);
+    if (noRepeatNgram.get() != null) {
+      options.noRepeatNgram(noRepeatNgram.get());
     }
-    if (sample) {
+    if (sample.get()) {
       options.sampling(true);
-      options.temperature(temperature == null ? 1 : temperature);
-      options.topK(topK == null ? 0 : topK);
-      options.topP(topP == null ? 1 : topP);
-      options.seed(seed == null ? 0 : seed);
+      options.temperature(temperature.get() == null ? 1 : temperature.get());
+      options.topK(topK.get() == null ? 0 : topK.get());
+      options.topP(topP.get() == null ? 1 : topP.get());
+      options.seed(seed.get() == null ? 0 : seed.get());
     }
     return options.build();
   }
 
   private LineWriter.Format<Translation> format() {
-    if (answers != null && answers > 1) {
+    if (answers.get() != null && answers.get() > 1) {
       return Translate::moses;
     }
     return (number, translation) -> {
@@ -217,7 +215,7 @@ final class Translate implements Callable<Integer> {
       }
       Translation.Answer best = translation.answers().get(0);
       String text = oneLine(best.text());
-      return scores ? text + "\t" + Decimals.score(best.score()) : text;
+      return scores.get() ? text + "\t" + Decimals.score(best.score()) : text;
     };
   }
 
