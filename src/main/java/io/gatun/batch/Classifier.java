@@ -107,7 +107,7 @@ public final class Classifier implements AutoCloseable {
   public record Input(int[] tokens, float[] numbers) {}
 
   /**
-   * Classifies one line.
+   * Classifies one line; one without tokens or numbers has no classes.
    *
    * @throws BadRecordException if it has a token that the model does not know, or not the numbers
    *     it reads
@@ -115,6 +115,10 @@ public final class Classifier implements AutoCloseable {
   public Classification classify(String line) {
     Task task = new Task();
     Input input = task.prepare(1, line);
+    Classification trivial = task.trivial(input);
+    if (trivial != null) {
+      return trivial;
+    }
     try (BatchTask.Worker<Input, Classification> worker = task.newWorker()) {
       return worker.run(List.of(input)).get(0);
     }

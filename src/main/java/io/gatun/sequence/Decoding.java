@@ -107,9 +107,9 @@ final class Decoding implements AutoCloseable {
     decoder = model.decoder.newExecution(workers);
     kernels = decoder.kernels();
     encoder = model.encoder == null ? null : encoder(workers);
-    sourceTokens = new HostArray(device, DType.INT32);
-    sourceLengths = new HostArray(device, DType.INT32);
-    tokens = new HostArray(device, DType.INT32);
+    sourceTokens = new HostArray(device, model.sourceType);
+    sourceLengths = new HostArray(device, model.lengthsType);
+    tokens = new HostArray(device, model.token.type());
     index = new HostArray(device, DType.INT32);
     gathered = new HostArray(device, real);
     attention = new HostArray(device, real);
@@ -156,7 +156,8 @@ final class Decoding implements AutoCloseable {
     for (int b = 0; b < sources; b++) {
       int[] source = batch.get(b);
       for (int t = 0; t < sourceTime; t++) {
-        sourceTokens.setInt((long) t * sources + b, t < source.length ? source[t] : 0);
+        long at = model.batchFirst ? (long) b * sourceTime + t : (long) t * sources + b;
+        sourceTokens.setInt(at, t < source.length ? source[t] : 0);
       }
       sourceLengths.setInt(b, source.length);
     }
@@ -168,7 +169,11 @@ final class Decoding implements AutoCloseable {
     kernels.synchronize();
     for (Value input : model.encoder.inputs()) {
       if (input.name().equals(model.sourceTokens)) {
-        encoder.input(input.name(), sourceTokens.region(), sourceTime, sources);
+        encoder.input(
+            input.name(),
+            sourceTokens.region(),
+            model.batchFirst ? sources : sourceTime,
+            model.batchFirst ? sourceTime : sources);
       } else {
         encoder.input(input.name(), sourceLengths.region(), sources);
       }
@@ -287,7 +292,7 @@ final class Decoding implements AutoCloseable {
 
   /** Tells the decoder where its inputs lie and how many rows they have. */
   private void bind() {
-    tokenDims[tokenDims.length - 1] = filled;
+    tokenDims[model.tokenAxis] = filled;
     decoder.input(model.token.name(), tokens.region(), tokenDims);
     for (Slot slot : slots) {
       if (slot.used) {

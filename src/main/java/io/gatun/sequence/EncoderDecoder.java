@@ -22,10 +22,12 @@ import java.util.Set;
  * Two graphs and a loop: the encoder reads a source once, the decoder makes or scores a target, one
  * token per step.
  *
- * <p>The encoder has the inputs source tokens, int32 {@code [time, batch]}, and, if it wants it,
- * source lengths, int32 {@code [batch]}; sources shorter than {@code time} are padded with token 0.
- * The decoder has an input for the token before, int32 {@code [1, batch]} or {@code [batch]}, and
- * computes logits {@code [1, batch, vocabulary]} or {@code [batch, vocabulary]}. Besides, it has
+ * <p>The encoder has the inputs source tokens, {@code [time, batch]} or {@linkplain
+ * Builder#sourceBatchFirst() the other way round}, and, if it wants it, source lengths, {@code
+ * [batch]}; sources shorter than {@code time} are padded with token 0. The decoder has an input for
+ * the token before, {@code [batch]}, {@code [1, batch]} or {@code [batch, 1]}, and computes logits
+ * {@code [batch, vocabulary]}, {@code [1, batch, vocabulary]} or {@code [batch, 1, vocabulary]}.
+ * Tokens and lengths are int32 or int64. Besides, the decoder has
  *
  * <ul>
  *   <li>states: inputs that hold what an output was the step before, and at the first step the
@@ -55,7 +57,10 @@ public final class EncoderDecoder implements AutoCloseable {
   final Plan encoder;
   final Plan decoder;
   final String sourceTokens;
+  final DType sourceType;
+  final boolean batchFirst;
   final String sourceLengths;
+  final DType lengthsType;
   final Value token;
   final int tokenAxis;
   final String logits;
@@ -85,15 +90,23 @@ public final class EncoderDecoder implements AutoCloseable {
     Graph encoding = builder.encoder;
     Graph decoding = builder.decoder;
     Value source = input(encoding, builder.sourceTokens);
-    if (source.type() != DType.INT32 || source.rank() != 2) {
+    batchFirst = builder.batchFirst;
+    if (!areTokens(source) || source.rank() != 2) {
       throw new ShapeException(
-          encoding.name() + ": source tokens are " + source + ", expected int32 [time, batch]");
+          encoding.name()
+              + ": source tokens are "
+              + source
+              + ", expected int32 or int64 "
+              + (batchFirst ? "[batch, time]" : "[time, batch]"));
     }
     sourceTokens = source.name();
+    sourceType = source.type();
     sourceLengths = lengths(encoding, builder.sourceLengths);
+    lengthsType = sourceLengths == null ? DType.INT32 : encoding.value(sourceLengths).type();
     token = input(decoding, builder.token);
-    tokenAxis = token.rank() - 1;
-    if (token.type() != DType.INT32
+    boolean column = token.rank() == 2 && token.dim(1).equals(Dim.ONE);
+    tokenAxis = column ? 0 : token.rank() - 1;
+    if (!areTokens(token)
         || token.rank() < 1
         || token.rank() > 2
         || token.dim(tokenAxis).isKnown()) {
@@ -101,7 +114,8 @@ public final class EncoderDecoder implements AutoCloseable {
           decoding.name()
               + ": the token input is "
               + token
-              + ", expected int32 [1, batch] or [batch] with a symbol for batch");
+              + ", expected int32 or int64 [batch], [1, batch] or [batch, 1] with a symbol for"
+              + " batch");
     }
     Dim batch = token.dim(tokenAxis);
     carried = builder.carried.stream().map(link -> resolve(decoding, link, batch)).toList();
@@ -155,6 +169,10 @@ public final class EncoderDecoder implements AutoCloseable {
     sharesBeginnings = beginningsAreShared();
   }
 
+  private static boolean areTokens(Value value) {
+    return value.type() == DType.INT32 || value.type() == DType.INT64;
+  }
+
   private static Value input(Graph graph, String name) {
     Value value = graph.value(name);
     if (!graph.inputs().contains(value)) {
@@ -169,9 +187,9 @@ public final class EncoderDecoder implements AutoCloseable {
       return null;
     }
     Value value = input(graph, name);
-    if (value.type() != DType.INT32 || value.rank() != 1) {
+    if (!areTokens(value) || value.rank() != 1) {
       throw new ShapeException(
-          graph.name() + ": source lengths are " + value + ", expected int32 [batch]");
+          graph.name() + ": source lengths are " + value + ", expected int32 or int64 [batch]");
     }
     return name;
   }
@@ -340,7 +358,7 @@ public final class EncoderDecoder implements AutoCloseable {
     if (encoder == null) {
       return false;
     }
-    Dim time = encoder.graph().value(sourceTokens).dim(0);
+    Dim time = encoder.graph().value(sourceTokens).dim(batchFirst ? 1 : 0);
     if (encoder.outputs().stream().anyMatch(value -> value.dims().contains(time))) {
       return false;
     }
@@ -393,6 +411,7 @@ public final class EncoderDecoder implements AutoCloseable {
     private final Graph decoder;
     private final List<Link> carried = new ArrayList<>();
     private String sourceTokens = "tokens";
+    private boolean batchFirst;
     private String sourceLengths = "lengths";
     private String token = "token";
     private String logits = "logits";
@@ -409,15 +428,21 @@ public final class EncoderDecoder implements AutoCloseable {
       this.decoder = decoder;
     }
 
-    /** The encoder's input for tokens, int32 [time, batch]; by default {@code tokens}. */
+    /** The encoder's input for tokens, [time, batch]; by default {@code tokens}. */
     public Builder sourceTokens(String input) {
       sourceTokens = input;
       return this;
     }
 
+    /** The encoder's input for tokens is [batch, time]. */
+    public Builder sourceBatchFirst() {
+      batchFirst = true;
+      return this;
+    }
+
     /**
-     * The encoder's input for the lengths of sources, int32 [batch]; by default {@code lengths}, if
-     * there is one.
+     * The encoder's input for the lengths of sources, [batch]; by default {@code lengths}, if there
+     * is one.
      */
     public Builder sourceLengths(String input) {
       sourceLengths = input;

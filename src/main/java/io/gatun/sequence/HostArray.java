@@ -90,12 +90,20 @@ final class HostArray implements AutoCloseable {
     return view;
   }
 
+  /** A whole number, whether the elements are int32 or int64. */
   int getInt(long index) {
-    return segment.get(ValueLayout.JAVA_INT, index * Integer.BYTES);
+    return type == DType.INT64
+        ? Math.toIntExact(segment.get(ValueLayout.JAVA_LONG, index * Long.BYTES))
+        : segment.get(ValueLayout.JAVA_INT, index * Integer.BYTES);
   }
 
+  /** Stores a whole number, whether the elements are int32 or int64. */
   void setInt(long index, int value) {
-    segment.set(ValueLayout.JAVA_INT, index * Integer.BYTES, value);
+    if (type == DType.INT64) {
+      setLong(index, value);
+    } else {
+      segment.set(ValueLayout.JAVA_INT, index * Integer.BYTES, value);
+    }
   }
 
   void setLong(long index, long value) {

@@ -110,7 +110,7 @@ final class DataReader {
       throw name.error(
           "is "
               + path.normalize()
-              + ", but there is no such file or folder; the example's README says how to get it");
+              + ", but there is no such file or folder; an example's README says where its data are from");
     }
     return path;
   }

@@ -9,16 +9,15 @@ import io.gatun.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
-import java.util.Optional;
 
 /** The example of README.md: an encoder–decoder answers, and its encoder's state is a feature. */
 final class Spelling {
   private Spelling() {}
 
-  static float[] spell(Path folder, Path weights) throws IOException {
-    try (Model model = ModelFolder.open(folder, Optional.of(weights));
+  static float[] spell(Path folder) throws IOException {
+    try (Model model = ModelFolder.open(folder); // examples/pronunciation
         Translator translator = Translator.of(model);
-        Plan plan = Plan.of(model.encoder(), "encoder.gru.hidden");
+        Plan plan = Plan.of(model.encoder(), "encoder.gru2.hidden");
         Execution run = plan.newExecution();
         Arena arena = Arena.ofConfined()) {
       System.out.println(translator.translate("paleontology"));
@@ -28,7 +27,7 @@ final class Spelling {
       run.input("tokens", Tensor.ofInts(arena, letters, letters.length, 1));
       run.input("lengths", Tensor.ofInts(arena, new int[] {letters.length}, 1));
       run.run();
-      return run.output("encoder.gru.hidden").toFloats();
+      return run.output("encoder.gru2.hidden").toFloats();
     }
   }
 }

@@ -17,6 +17,8 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A trained network somebody else made, with the answers somebody else's computation gave: see
@@ -54,10 +56,17 @@ class SpellingToPhonemesTest {
         "gru", "GRU", Attributes.of("linear_before_reset", 1), in, List.of("sequence", "last"));
   }
 
-  static EncoderDecoder model(TensorFile file) {
+  /** With what goes in as here, or as in most files that PyTorch exports. */
+  private static EncoderDecoder model(TensorFile file, boolean exported) {
     Graph.Builder e = Graph.builder("encoder");
-    Value tokens = e.input("tokens", DType.INT32, "time", "batch");
-    Value lengths = e.input("lengths", DType.INT32, "batch");
+    Value tokens =
+        exported
+            ? e.input("tokens", DType.INT64, "batch", "time")
+            : e.input("tokens", DType.INT32, "time", "batch");
+    Value lengths = e.input("lengths", exported ? DType.INT64 : DType.INT32, "batch");
+    if (exported) {
+      lengths = e.node("short_lengths", "Cast", Attributes.of("to", "int32"), lengths);
+    }
     Value letters =
         e.node(
             "letters",
@@ -65,10 +74,13 @@ class SpellingToPhonemesTest {
             Attributes.NONE,
             e.constant("embedding", file.tensor("enc_emb")),
             tokens);
-    e.output(gru(e, file, "enc", letters, lengths, null).get(1));
+    e.output(gru(e, file, "enc", timeFirst(e, letters, exported), lengths, null).get(1));
 
     Graph.Builder d = Graph.builder("decoder");
-    Value token = d.input("token", DType.INT32, "time", "batch");
+    Value token =
+        exported
+            ? d.input("token", DType.INT64, "batch", 1)
+            : d.input("token", DType.INT32, "time", "batch");
     Value state = d.input("state", DType.FLOAT32, 1, "batch", HIDDEN);
     Value phoneme =
         d.node(
@@ -77,7 +89,7 @@ class SpellingToPhonemesTest {
             Attributes.NONE,
             d.constant("embedding", file.tensor("dec_emb")),
             token);
-    Value sequence = gru(d, file, "dec", phoneme, null, state).get(0);
+    Value sequence = gru(d, file, "dec", timeFirst(d, phoneme, exported), null, state).get(0);
     Value hidden = d.node("hidden", "Squeeze", Attributes.of("axes", new long[] {1}), sequence);
     Value product =
         d.node(
@@ -88,11 +100,18 @@ class SpellingToPhonemesTest {
             d.constant("fc_w", file.tensor("fc_w").transpose(1, 0)));
     d.output(
         d.node("logits", "Add", Attributes.NONE, product, d.constant("fc_b", file.tensor("fc_b"))));
-    return EncoderDecoder.builder(e.build(), d.build())
-        .state("state", "last", "last")
-        .startToken(2)
-        .endTokens(3)
-        .build();
+    EncoderDecoder.Builder model =
+        EncoderDecoder.builder(e.build(), d.build())
+            .state("state", "last", "last")
+            .startToken(2)
+            .endTokens(3);
+    return (exported ? model.sourceBatchFirst() : model).build();
+  }
+
+  private static Value timeFirst(Graph.Builder g, Value x, boolean exported) {
+    return exported
+        ? g.node("turned", "Transpose", Attributes.of("perm", new long[] {1, 0, 2}), x)
+        : x;
   }
 
   private static List<Word> words() throws IOException {
@@ -113,8 +132,9 @@ class SpellingToPhonemesTest {
     return words;
   }
 
-  @Test
-  void everyWordGetsTheAnswerOfItsReference() throws IOException {
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void everyWordGetsTheAnswerOfItsReference(boolean exported) throws IOException {
     List<String> phonemes =
         Json.read(Shared.path("models/g2p_en/vocabulary.json"))
             .fields()
@@ -124,7 +144,7 @@ class SpellingToPhonemesTest {
     assertEquals(517, words.size());
     GenerationOptions options = GenerationOptions.builder().maxLength(20).build();
     try (TensorFile file = TensorFile.open(Shared.path("models/g2p_en/checkpoint20.npz"));
-        EncoderDecoder model = model(file);
+        EncoderDecoder model = model(file, exported);
         Workers workers = new Workers(2);
         Generator generator = model.newGenerator(workers)) {
       List<String> wrong = new ArrayList<>();
@@ -166,7 +186,7 @@ class SpellingToPhonemesTest {
             .logProbabilities(true)
             .build();
     try (TensorFile file = TensorFile.open(Shared.path("models/g2p_en/checkpoint20.npz"));
-        EncoderDecoder model = model(file);
+        EncoderDecoder model = model(file, false);
         Generator generator = model.newGenerator()) {
       List<List<Hypothesis>> together = generator.generate(batch, options);
       List<int[]> targets = new ArrayList<>();
