@@ -30,6 +30,13 @@ final class UsualRecurrent extends SimdPackedRecurrent {
   private static final int GATE_ROWS = 16;
 
   /**
+   * The same for an LSTM, which comes by five times: so few that what it reads stays in the first
+   * cache, where rows of the input's product meet in the same places. It takes 5 % less time so
+   * with 512 units; a tanh RNN, which comes by once, 5 % more.
+   */
+  private static final int LSTM_GATE_ROWS = 4;
+
+  /**
    * Rows of a step that are taken through all groups of units before the next are, where weights
    * are small enough to come by that often: products of many groups then fit into a run, and gates
    * are formed in long loops instead of two vectors a row at a time.
@@ -269,6 +276,7 @@ final class UsualRecurrent extends SimdPackedRecurrent {
       int first, int end, float[] left, int rows, long h, long c, long scratch, long xs) {
     long z = scratch + widenedBytes;
     int atOnce = groupsAtOnce(rows);
+    int gateRows = spec.cell() == Cell.LSTM ? LSTM_GATE_ROWS : GATE_ROWS;
     long zStride = zStride(rows);
     for (int group = first; group < end; group += atOnce) {
       int some = Math.min(atOnce, end - group);
@@ -276,9 +284,9 @@ final class UsualRecurrent extends SimdPackedRecurrent {
       int to = group + some == groups ? recurrent.count : recurrent.panelAt((group + some) * gates);
       Product.run(left, rows, recurrent, from, to, z, zStride, scratch);
       long columns = (long) group * gates * BYTES;
-      for (int row = 0; row < rows; row += GATE_ROWS) {
+      for (int row = 0; row < rows; row += gateRows) {
         finish(
-            Math.min(GATE_ROWS, rows - row),
+            Math.min(gateRows, rows - row),
             group,
             some,
             h + row * hiddenStride(),
