@@ -110,7 +110,8 @@ final class DataReader {
       throw name.error(
           "is "
               + path.normalize()
-              + ", but there is no such file or folder; an example's README says where its data are from");
+              + ", but there is no such file or folder; an example's README says where its data are"
+              + " from");
     }
     return path;
   }
