@@ -81,12 +81,19 @@ final class EmbeddedRun implements Workers.Task {
     /** Where a row has been moved to. */
     int[] moved = {};
 
+    /** The tokens of rows in the order of where they have been moved to. */
+    int[] movedToken = {};
+
+    final Origins origins = new Origins();
+
     void reserve(int sequences) {
       if (rows.length < sequences) {
         rows = new int[sequences];
         token = new int[sequences];
         sibling = new int[sequences];
         moved = new int[sequences];
+        movedToken = new int[sequences];
+        origins.reserve(sequences);
       }
     }
   }
@@ -260,18 +267,24 @@ final class EmbeddedRun implements Workers.Task {
     int active = ended(known, from, sequences, 0, h, c);
     int before = active;
     for (int step = 0; active > 0; step++) {
+      Origins origins = null;
       if (shared) {
         if (active < before) {
           rows = drop(known, active, rows, h, c);
         }
         rows = part(known, from, active, rows, step, h, c);
+        origins = known.origins.orNull();
       } else {
         rows = active;
+        if (step == 0) {
+          known.origins.find(h, layer.hiddenStride(), rows);
+          origins = known.origins.orNull();
+        }
         for (int i = 0; i < active; i++) {
           known.token[i] = token(order[from + i], step);
         }
       }
-      step(own, known, rows, h, c, temporary, products);
+      step(own, known, rows, origins, h, c, temporary, products);
       if (inOrder && output != 0 && outputRow == (long) state * Float.BYTES) {
         copyRows(
             h, layer.hiddenStride(), output + timeOf(from, step) * outputTime, from, active, state);
@@ -414,7 +427,10 @@ final class EmbeddedRun implements Workers.Task {
     }
   }
 
-  /** Gives sequences whose tokens differ from here on rows of their own; returns how many rows. */
+  /**
+   * Gives sequences whose tokens differ from here on rows of their own, side by side where they
+   * were one; returns how many rows.
+   */
   private int part(Prefixes known, int from, int active, int rows, int step, long h, long c) {
     Arrays.fill(known.token, 0, rows, NONE);
     Arrays.fill(known.sibling, 0, rows, NONE);
@@ -430,18 +446,55 @@ final class EmbeddedRun implements Workers.Task {
           known.sibling[row] = all;
           known.token[all] = token;
           known.sibling[all] = NONE;
-          copy(known.rows[i], all, h, c);
           all++;
         }
         row = known.sibling[row];
       }
       known.rows[i] = row;
     }
+    int next = 0;
+    for (int row = 0; row < rows; row++) {
+      int eldest = next;
+      for (int each = row; each != NONE; each = known.sibling[each]) {
+        known.origins.set(next, eldest);
+        known.movedToken[next] = known.token[each];
+        known.moved[each] = next++;
+      }
+    }
+    if (all > rows) {
+      for (int i = 0; i < active; i++) {
+        known.rows[i] = known.moved[known.rows[i]];
+      }
+      int[] token = known.token;
+      known.token = known.movedToken;
+      known.movedToken = token;
+      spread(known, rows, all, h, c);
+    }
     return all;
   }
 
+  /** Copies the states of rows to all their children, of which none lies before its parent. */
+  private void spread(Prefixes known, int rows, int all, long h, long c) {
+    for (int row = rows - 1, end = all; row >= 0; row--) {
+      int eldest = known.moved[row];
+      for (int child = end - 1; child >= eldest; child--) {
+        if (child != row) {
+          copy(row, child, h, c);
+        }
+      }
+      end = eldest;
+    }
+  }
+
   private void step(
-      Scratch own, Prefixes known, int rows, long h, long c, long temporary, long products) {
+      Scratch own,
+      Prefixes known,
+      int rows,
+      Origins origins,
+      long h,
+      long c,
+      long temporary,
+      long products) {
     long stride = embedding.stride();
     for (int row = 0; row < rows; row++) {
       long product = embedding.product(known.token[row], own.left, temporary);
@@ -453,7 +506,7 @@ final class EmbeddedRun implements Workers.Task {
       stepParts.set(shares, own.left, rows, h, c, temporary, products);
       workers.run(shares, stepParts);
     } else {
-      layer.step(own.left, rows, h, c, temporary, products);
+      layer.step(own.left, rows, origins, h, c, temporary, products);
     }
   }
 

@@ -187,7 +187,7 @@ final class GeneralRecurrent extends SimdPackedRecurrent {
   }
 
   @Override
-  void step(float[] left, int rows, long h, long c, long scratch, long xs) {
+  void step(float[] left, int rows, Origins origins, long h, long c, long scratch, long xs) {
     long partial = scratch + widenedBytes;
     long z = partial + BYTES;
     multiply(0, recurrent.count, left, rows, h, scratch, z);

@@ -47,6 +47,7 @@ final class RecurrentRun implements Workers.Task, Workers.TeamTask {
 
   private final Workers workers;
   private final Scratch[] scratch;
+  private final Origins[] origins;
   private final Member[] team;
   private SimdPackedRecurrent layer;
   private boolean reverse;
@@ -74,8 +75,10 @@ final class RecurrentRun implements Workers.Task, Workers.TeamTask {
     this.workers = workers;
     this.scratch = scratch;
     this.team = new Member[scratch.length];
+    this.origins = new Origins[scratch.length];
     for (int i = 0; i < team.length; i++) {
       team[i] = new Member(scratch[i]);
+      origins[i] = new Origins();
     }
   }
 
@@ -119,6 +122,7 @@ final class RecurrentRun implements Workers.Task, Workers.TeamTask {
     this.parts = (most + useful - 1) / useful * useful;
     for (int i = 0; i < Math.min(scratch.length, parts); i++) {
       reserve(scratch[i]);
+      origins[i].reserve(sequences(0));
     }
     for (int i = 0; i < members && members > 1; i++) {
       reserveMember(scratch[i], i);
@@ -250,7 +254,8 @@ final class RecurrentRun implements Workers.Task, Workers.TeamTask {
   @Override
   public void run(int part, int worker) {
     // Where there is one for each part, the part's own: another may be too small.
-    Scratch own = scratch[parts <= scratch.length ? part : worker];
+    int place = parts <= scratch.length ? part : worker;
+    Scratch own = scratch[place];
     int rows = sequences(part);
     int most = sequences(0);
     long h = own.address();
@@ -263,6 +268,7 @@ final class RecurrentRun implements Workers.Task, Workers.TeamTask {
       begin(part, rows, c, layer.cellStride(), initialCell, hidden);
     }
     int steps = rows == 0 ? 0 : length[sequence(part, 0)];
+    origins[place].find(h, layer.hiddenStride(), rows);
     int active = rows;
     int step = 0;
     while (step < steps) {
@@ -272,7 +278,8 @@ final class RecurrentRun implements Workers.Task, Workers.TeamTask {
       long xs = products;
       for (long end = xs + waiting * inputStride(); xs < end; step++) {
         active = alive(part, active, step);
-        layer.step(own.left, active, h, c, temporary, xs);
+        Origins same = step == 0 ? origins[place].orNull() : null;
+        layer.step(own.left, active, same, h, c, temporary, xs);
         if (output != 0) {
           store(part, active, step, h, 0, state);
         }

@@ -94,12 +94,14 @@ abstract class SimdPackedRecurrent implements PackedRecurrent {
    * One time step.
    *
    * @param left room for left sides
+   * @param origins which rows begin in the same state, or null where no two are known to
    * @param h the hidden states before the step, and after it
    * @param c the cell states likewise, where there are any
    * @param scratch {@link #stepBytes} of memory
    * @param xs the input's product of these rows
    */
-  abstract void step(float[] left, int rows, long h, long c, long scratch, long xs);
+  abstract void step(
+      float[] left, int rows, Origins origins, long h, long c, long scratch, long xs);
 
   /**
    * Into how many parts a step of so many rows falls that may run at the same time, each a call of

@@ -152,23 +152,34 @@ final class UsualRecurrent extends SimdPackedRecurrent {
   }
 
   @Override
-  void step(float[] left, int rows, long h, long c, long scratch, long xs) {
+  void step(float[] left, int rows, Origins origins, long h, long c, long scratch, long xs) {
     if (candidate != null) {
       long z = scratch + widenedBytes;
       stepUntilReset(0, groups, left, rows, h, scratch, z, xs);
       stepAfterReset(0, groups, left, rows, h, scratch, z, xs);
       return;
     }
-    int most = Product.evenRows(rows, rowsAtOnce());
-    for (int row = 0; row < rows; row += most) {
-      int some = Math.min(most, rows - row);
-      long from = h + row * hiddenStride();
-      Product.interleave(left, from, hiddenStride(), some, recurrent.inner);
+    long stride = hiddenStride();
+    int states = origins == null ? rows : origins.gather(0, rows, h, stride);
+    int most = Product.evenRows(states, rowsAtOnce());
+    for (int row = 0, end; row < rows; row = end) {
+      long from = h + row * stride;
+      if (origins == null) {
+        end = Math.min(rows, row + most);
+        states = end - row;
+        Product.interleave(left, from, stride, states, recurrent.inner);
+      } else {
+        end = origins.blockEnd(row, rows, most);
+        states = origins.gather(row, end, h, stride);
+        Product.interleave(left, origins.addresses(), 0, states, recurrent.inner);
+      }
       stepGroups(
           0,
           groups,
           left,
-          some,
+          states,
+          end - row,
+          origins,
           from,
           c + row * cellStride(),
           scratch,
@@ -198,7 +209,8 @@ final class UsualRecurrent extends SimdPackedRecurrent {
   void stepPart(
       int part, int parts, float[] left, int rows, long h, long c, long scratch, long xs) {
     int first = firstGroup(part, parts);
-    stepGroups(first, firstGroup(part + 1, parts), left, rows, h, c, scratch, xs);
+    int end = firstGroup(part + 1, parts);
+    stepGroups(first, end, left, rows, rows, null, h, c, scratch, xs);
   }
 
   /** The fewest groups whose weights fill whole wide panels in all matrices. */
@@ -268,12 +280,25 @@ final class UsualRecurrent extends SimdPackedRecurrent {
         Floats.copy(before + at, h + at, (end - first) * LANES);
       }
     }
-    stepGroups(first, end, left, rows, h, c, scratch, xs);
+    stepGroups(first, end, left, rows, rows, null, h, c, scratch, xs);
   }
 
-  /** A step of the groups {@code first} to {@code end} − 1. */
+  /**
+   * A step of the groups {@code first} to {@code end} − 1.
+   *
+   * @param states how many states there are, interleaved: as many as rows, or those of origins
+   */
   private void stepGroups(
-      int first, int end, float[] left, int rows, long h, long c, long scratch, long xs) {
+      int first,
+      int end,
+      float[] left,
+      int states,
+      int rows,
+      Origins origins,
+      long h,
+      long c,
+      long scratch,
+      long xs) {
     long z = scratch + widenedBytes;
     int atOnce = groupsAtOnce(rows);
     int gateRows = spec.cell() == Cell.LSTM ? LSTM_GATE_ROWS : GATE_ROWS;
@@ -282,7 +307,10 @@ final class UsualRecurrent extends SimdPackedRecurrent {
       int some = Math.min(atOnce, end - group);
       int from = recurrent.panelAt(group * gates);
       int to = group + some == groups ? recurrent.count : recurrent.panelAt((group + some) * gates);
-      Product.run(left, rows, recurrent, from, to, z, zStride, scratch);
+      Product.run(left, states, recurrent, from, to, z, zStride, scratch);
+      if (origins != null) {
+        origins.spread(z, zStride, some * gates * LANES);
+      }
       long columns = (long) group * gates * BYTES;
       for (int row = 0; row < rows; row += gateRows) {
         finish(
