@@ -22,8 +22,17 @@ import io.gatun.kernel.Workers;
  * and the members wait for each other once a step.
  */
 final class RecurrentRun implements Workers.Task, Workers.TeamTask {
-  /** Rows of the input's product that are formed at once, if no time step has more. */
-  private static final int ROWS_AT_ONCE = 512;
+  /**
+   * Rows of the input's product that are formed at once, if no time step has more: the fewer, the
+   * nearer they still are when the loop comes to them.
+   */
+  private static final int ROWS_AT_ONCE = 256;
+
+  /** The same where weights are large: they come from far for each time. */
+  private static final int ROWS_AT_ONCE_OF_LARGE = 512;
+
+  /** Weights larger than this are not in the second cache when they are needed again. */
+  private static final long LARGE = 2 << 20;
 
   /** Sequences a worker takes at once at most, which bounds its scratch memory. */
   private static final int MOST_SEQUENCES = 256;
@@ -55,6 +64,7 @@ final class RecurrentRun implements Workers.Task, Workers.TeamTask {
   private int batch;
   private int parts;
   private int members;
+  private int rowsAtOnce;
   private int hidden;
   private int state;
   private int[] order = {};
@@ -113,6 +123,7 @@ final class RecurrentRun implements Workers.Task, Workers.TeamTask {
     this.initialCell = initialCell;
     this.finalHidden = finalHidden;
     this.finalCell = finalCell;
+    this.rowsAtOnce = layer.input().bytes() > LARGE ? ROWS_AT_ONCE_OF_LARGE : ROWS_AT_ONCE;
     sort(lengths);
     long work = work(layer, time, batch, state);
     this.members = members(work);
@@ -217,7 +228,7 @@ final class RecurrentRun implements Workers.Task, Workers.TeamTask {
 
   /** Rows of the input's product that are formed at once, where a part has so many sequences. */
   private int productRows(int rows) {
-    return (int) Math.min((long) rows * time, Math.max(rows, ROWS_AT_ONCE));
+    return (int) Math.min((long) rows * time, Math.max(rows, rowsAtOnce));
   }
 
   /** Elements of the interleaved left sides of so many sequences. */
@@ -314,7 +325,7 @@ final class RecurrentRun implements Workers.Task, Workers.TeamTask {
     int alive = active;
     for (int step = first; step < steps; step++) {
       alive = alive(part, alive, step);
-      if (waiting > 0 && waiting + alive > ROWS_AT_ONCE) {
+      if (waiting > 0 && waiting + alive > rowsAtOnce) {
         break;
       }
       for (int row = 0; row < alive; row++) {
