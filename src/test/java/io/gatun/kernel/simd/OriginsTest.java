@@ -39,7 +39,7 @@ class OriginsTest {
   @Test
   void everyRowGetsTheProductOfItsState() {
     int floats = 32;
-    long stride = floats * Float.BYTES;
+    long stride = (long) floats * Float.BYTES;
     for (int rows : new int[] {1, 2, 5, 6, 7, 48, 100, 252}) {
       for (int states : new int[] {1, 2, rows / 2 + 1, rows}) {
         for (int most : new int[] {1, 6, 48, Integer.MAX_VALUE}) {
