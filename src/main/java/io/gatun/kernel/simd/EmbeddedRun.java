@@ -16,7 +16,8 @@ import java.util.Arrays;
  * <p>Sequences that began in the same state and have had the same tokens are in the same state, so
  * there is one row for all of them until their tokens differ: a tree of prefixes, walked level by
  * level. Words have far fewer different beginnings than there are words, the more so when they come
- * sorted by their letters. Where initial states are given, each sequence is a row of its own.
+ * sorted by their letters. Where initial states are given, each sequence is a row of its own. What
+ * rows in the same state have in common even then, {@link Origins} knows.
  *
  * <p>Sequences are sorted by length, longest first, and fall into runs of neighbours, one for each
  * part, with about as many tokens each.

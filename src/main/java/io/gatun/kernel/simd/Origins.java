@@ -11,9 +11,9 @@ import java.util.Arrays;
  * Which rows begin a step in the same state: their products with the recurrent weights are the same
  * and are formed once, whatever the inputs are that the gates see beside them.
  *
- * <p>They are many. Of the hypotheses of a beam search half or more have their parent in common
- * with another one; words that begin alike are one row of a tree of prefixes until they differ; and
- * at the first step of a layer all sequences are at the initial state.
+ * <p>They are many. Hypotheses of a beam search often have their parent in common; words that begin
+ * alike are one row of a tree of prefixes until they differ; and at the first step of a layer all
+ * sequences are at the initial state.
  */
 final class Origins {
   /** An odd number whose multiples differ in their upper bits: 2⁶⁴ by the golden ratio. */
