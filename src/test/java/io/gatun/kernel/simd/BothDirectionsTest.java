@@ -102,11 +102,6 @@ class BothDirectionsTest {
   }
 
   private Tensor normal(Arena arena, long... dims) {
-    Tensor tensor = Tensor.allocate(arena, DType.FLOAT32, dims);
-    Tensor flat = tensor.reshape(tensor.elements());
-    for (long i = 0; i < tensor.elements(); i++) {
-      flat.setFloat((float) (0.1 * random.nextGaussian()), i);
-    }
-    return tensor;
+    return RandomTensors.normal(arena, random, 0.1, dims);
   }
 }

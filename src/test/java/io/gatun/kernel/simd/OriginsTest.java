@@ -189,11 +189,6 @@ class OriginsTest {
   }
 
   private Tensor normal(Arena arena, long... dims) {
-    Tensor tensor = Tensor.allocate(arena, DType.FLOAT32, dims);
-    Tensor flat = tensor.reshape(tensor.elements());
-    for (long i = 0; i < tensor.elements(); i++) {
-      flat.setFloat((float) (0.2 * random.nextGaussian()), i);
-    }
-    return tensor;
+    return RandomTensors.normal(arena, random, 0.2, dims);
   }
 }

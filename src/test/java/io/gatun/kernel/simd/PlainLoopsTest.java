@@ -177,11 +177,6 @@ class PlainLoopsTest {
   }
 
   private Tensor filled(Arena arena, double deviation, long... dims) {
-    Tensor tensor = Tensor.allocate(arena, DType.FLOAT32, dims);
-    Tensor flat = tensor.reshape(tensor.elements());
-    for (long i = 0; i < tensor.elements(); i++) {
-      flat.setFloat((float) (deviation * random.nextGaussian()), i);
-    }
-    return tensor;
+    return RandomTensors.normal(arena, random, deviation, dims);
   }
 }

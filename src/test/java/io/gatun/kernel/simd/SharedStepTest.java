@@ -1,5 +1,6 @@
 package io.gatun.kernel.simd;
 
+import static io.gatun.kernel.simd.RandomTensors.normal;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
@@ -57,9 +58,9 @@ class SharedStepTest {
       List<Tensor> recurrent = new ArrayList<>();
       List<Tensor> biases = new ArrayList<>();
       for (int gate = 0; gate < cell.gates(); gate++) {
-        input.add(random(arena, random, 0.04, hidden, state));
-        recurrent.add(random(arena, random, 0.04, hidden, state));
-        biases.add(random(arena, random, 0.1, hidden));
+        input.add(normal(arena, random, 0.04, hidden, state));
+        recurrent.add(normal(arena, random, 0.04, hidden, state));
+        biases.add(normal(arena, random, 0.1, hidden));
       }
       RecurrentSpec usual = RecurrentSpec.of(cell, state, hidden);
       RecurrentSpec spec =
@@ -76,7 +77,7 @@ class SharedStepTest {
       List<Tensor> normalisation = new ArrayList<>();
       for (int i = 0; kind == Kind.NORMALISED && i < (cell == Cell.LSTM ? 6 : 4); i++) {
         long size = i < 4 ? (long) cell.gates() * hidden : hidden;
-        normalisation.add(random(arena, random, 0.5, size));
+        normalisation.add(normal(arena, random, 0.5, size));
       }
       RecurrentWeights all =
           new RecurrentWeights(
@@ -85,11 +86,11 @@ class SharedStepTest {
               biases,
               biases,
               List.of(),
-              kind == Kind.PROJECTED ? random(arena, random, 0.04, state, hidden) : null,
+              kind == Kind.PROJECTED ? normal(arena, random, 0.04, state, hidden) : null,
               normalisation);
       try (PackedRecurrent layer = device.pack(spec, all)) {
         for (int batch : new int[] {1, 3, 7}) {
-          Tensor x = random(arena, random, 1, TIME, batch, state);
+          Tensor x = normal(arena, random, 1, TIME, batch, state);
           int[] lengths = random.ints(batch, 0, TIME + 1).toArray();
           lengths[random.nextInt(batch)] = TIME;
           float[] alone = run(device, layer, x, lengths, 1);
@@ -102,15 +103,6 @@ class SharedStepTest {
         }
       }
     }
-  }
-
-  private static Tensor random(Arena arena, Random random, double deviation, long... dims) {
-    Tensor tensor = Tensor.allocate(arena, DType.FLOAT32, dims);
-    Tensor flat = tensor.reshape(tensor.elements());
-    for (long i = 0; i < tensor.elements(); i++) {
-      flat.setFloat((float) (deviation * random.nextGaussian()), i);
-    }
-    return tensor;
   }
 
   /** Outputs, final states and final cell states. */
